@@ -1,0 +1,46 @@
+"""The peer everything is measured against: uvicorn alone, echoing JSON in one process."""
+
+import json
+import socket
+import sys
+import threading
+
+import uvicorn
+
+
+async def echo(scope, receive, send):
+    """Answer the JSON that came."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    answer = json.dumps(json.loads(body)).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+def main():
+    """Serve until the input closes."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        echo, loop="uvloop", http="httptools", access_log=False, log_level="error"
+    )
+    server = uvicorn.Server(config)
+
+    def stop_at_end_of_input():
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=stop_at_end_of_input, daemon=True).start()
+    print(f"READY http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    server.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""What holds for every test: its markers, its time limit and its isolation."""
+
+import pytest
+
+# Folders whose tests start real processes.
+_WITH_PROCESSES = ("tests/integration/", "tests/notebook/")
+# Generous: a start of Ray alone takes 4 to 20 s on a busy machine.
+_PROCESS_TIMEOUT_S = 180
+
+# What a developer's shell may hold and no test may see.
+_FOREIGN_SETTINGS = (
+    "RAY_ADDRESS",
+    "WORKBENCH_HTTP_HOST",
+    "WORKBENCH_HTTP_PORT",
+    "WORKBENCH_NUM_CPUS",
+    "WORKBENCH_OBJECT_STORE_MB",
+    "WORKBENCH_SPARE_SHELLS",
+    "WORKBENCH_START_TIMEOUT_S",
+    "WORKBENCH_TOKEN",
+    "WORKBENCH_URL",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts processes, give it time, and run it after the rest."""
+    for item in items:
+        if item.nodeid.startswith(_WITH_PROCESSES):
+            item.add_marker(pytest.mark.ray)
+        if "ray" in item.keywords and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_PROCESS_TIMEOUT_S))
+    items.sort(key=lambda item: item.get_closest_marker("ray") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_surroundings(tmp_path_factory):
+    """No test finds a developer's instance, or leaves a file of its own beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _FOREIGN_SETTINGS:
+            patch.delenv(name, raising=False)
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def anyio_backend():
+    """Run `@pytest.mark.anyio` tests on asyncio, which is what the product runs on."""
+    return "asyncio"

@@ -1,0 +1,164 @@
+"""A stand-in for `workbench.api` that remembers what it was asked.
+
+`test_first_deployment` runs the same magics against the real one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from workbench.deployment import Application
+from workbench.spec.application import Owner
+from workbench.spec.status import (
+    ApplicationStatus,
+    ApplicationStatusOverview,
+    DeployEvent,
+    DeploymentStatus,
+    DeploymentStatusOverview,
+    EventKind,
+    InstanceStatus,
+    ReplicaState,
+    ServeStatus,
+    Step,
+)
+
+INSTANCE = InstanceStatus(
+    id="i1", version="0", ray_version="2", http_url="http://127.0.0.1:8000"
+)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    handle: object = "the handle"
+    url: str | None = "http://127.0.0.1:8000/"
+    took_s: float = 0.012
+
+
+@dataclass(frozen=True)
+class Answer:
+    status_code: int = 200
+    reason_phrase: str = "OK"
+    headers: dict[str, str] = field(
+        default_factory=lambda: {"content-type": "application/json"}
+    )
+    text: str = '{"digit": 8}'
+    elapsed: timedelta = timedelta(milliseconds=3)
+
+    @property
+    def content(self) -> bytes:
+        return self.text.encode()
+
+
+@dataclass
+class Asked:
+    """The arguments of one deploy."""
+
+    target: Application
+    name: str
+    route_prefix: str | None
+    may_keep: bool
+    wait: bool
+    owner: Owner
+
+
+class FakeBackend:
+    """Deploys at once; `fails_with` makes the next deploys fail so."""
+
+    def __init__(self, fails_with: BaseException | None = None) -> None:
+        self.fails_with = fails_with
+        self.deploys: list[Asked] = []
+        self.queries: list[tuple[str, object]] = []
+        self.connected: tuple[str, str | None] | None = None
+        self.answer = Answer()
+        self.instance: InstanceStatus | None = None
+        self.applications: dict[str, ApplicationStatusOverview] = {}
+
+    def deploy(
+        self,
+        target: Application,
+        *,
+        name: str,
+        route_prefix: str | None,
+        may_keep: bool,
+        wait: bool,
+        keep_instance: bool,
+        owner: Owner,
+        on_event: Callable[[DeployEvent], None],
+        on_progress: Callable[[str], None],
+    ) -> Deployed:
+        self.deploys.append(Asked(target, name, route_prefix, may_keep, wait, owner))
+        if self.instance is None:
+            on_progress("Ray is up")
+            self.instance = INSTANCE
+        ingress = target.deployment.name
+        for event in events(ingress):
+            on_event(event)
+        if self.fails_with is not None:
+            raise self.fails_with
+        url = f"http://127.0.0.1:8000{route_prefix}" if route_prefix else None
+        on_event(DeployEvent(kind=EventKind.LIVE, at_s=0.01, url=url))
+        self.applications[name] = running(ingress, route_prefix)
+        return Deployed(url=url)
+
+    def status(self) -> ServeStatus:
+        return ServeStatus(applications=self.applications, instance=self.instance)
+
+    def delete(self, name: str) -> None:
+        del self.applications[name]
+
+    def shutdown(self) -> None:
+        self.instance, self.applications = None, {}
+
+    def connect(self, url: str, token: str | None = None) -> InstanceStatus:
+        self.connected = (url, token)
+        self.instance = INSTANCE
+        return INSTANCE
+
+    def query(self, path: str, body: object | None = None) -> Answer:
+        self.queries.append((path, body))
+        return self.answer
+
+
+def events(deployment: str) -> list[DeployEvent]:
+    """What a first deploy of one replica reports before it is live."""
+    return [
+        DeployEvent(
+            kind=EventKind.STEP,
+            at_s=0.0,
+            deployment=deployment,
+            step=Step.START,
+            reason="new deployment",
+        ),
+        *(
+            DeployEvent(
+                kind=EventKind.REPLICA,
+                at_s=0.0,
+                deployment=deployment,
+                replica="r1",
+                state=state,
+            )
+            for state in (ReplicaState.STARTING, ReplicaState.RUNNING)
+        ),
+    ]
+
+
+def running(
+    ingress: str, route_prefix: str | None = "/", message: str = ""
+) -> ApplicationStatusOverview:
+    """The status of an application with one deployment that runs."""
+    return ApplicationStatusOverview(
+        status=ApplicationStatus.RUNNING,
+        message=message,
+        last_deployed_time_s=0.0,
+        route_prefix=route_prefix,
+        url=f"http://127.0.0.1:8000{route_prefix}" if route_prefix else None,
+        ingress=ingress,
+        deployments={
+            ingress: DeploymentStatusOverview(
+                status=DeploymentStatus.HEALTHY,
+                status_trigger="",
+                replica_states={"RUNNING": 1},
+                version="a1b2c3d",
+            )
+        },
+    )

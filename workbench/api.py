@@ -1,0 +1,343 @@
+"""What front ends call: find or start an instance, deploy to it, ask it.
+
+`workbench.serve` gives these functions Ray Serve's names, the magics and the command
+line parse and show; all of them end here.
+"""
+
+import atexit
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from workbench import errors
+from workbench.build import build
+from workbench.client import Client
+from workbench.cluster.attach import connected_address
+from workbench.deployment import Application
+from workbench.handle import DeploymentHandle
+from workbench.instance import find
+from workbench.settings import Settings
+from workbench.spec.application import Owner
+from workbench.spec.http import HTTPOptions
+from workbench.spec.status import DeployEvent, EventKind, InstanceStatus, ServeStatus
+from workbench.start import start_instance
+
+__all__ = [
+    "Deployed",
+    "connect",
+    "delete",
+    "deploy",
+    "get_app_handle",
+    "get_deployment_handle",
+    "query",
+    "shutdown",
+    "start",
+    "status",
+]
+
+_ENDED_S = 30.0
+
+_client: Client | None = None
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """An application that is live (or, not waited for, on its way)."""
+
+    name: str
+    handle: DeploymentHandle
+    url: str | None
+    """None: it has no route and is reached by its handle."""
+    events: tuple[DeployEvent, ...]
+    warnings: tuple[str, ...]
+    took_s: float
+
+
+def connect(url: str, token: str | None = None) -> InstanceStatus:
+    """Use the instance whose control API is at `url`.
+
+    Raises:
+        WrongTokenError: it refused the token.
+        InstanceError: it does not answer, or its versions do not fit.
+    """
+    global _client  # noqa: PLW0603 - one connection per process, this module's only state
+    with _lock:
+        made = Client(url, token or Settings.from_environment().token or "")
+        if _client is not None:
+            _client.close()
+        _client = made
+    return _instance_status(made.status())
+
+
+def start(
+    *,
+    http: HTTPOptions | None = None,
+    keep: bool | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> InstanceStatus:
+    """Find the instance to use, or start one.
+
+    With `keep` the instance outlives this process; by default it does so in a
+    notebook, and ends with a script.
+
+    Raises:
+        StartError: it did not come up.
+        PortBusyError: the HTTP port asked for by number is taken.
+    """
+    return _instance_status(_get_client(http, keep, on_progress).status())
+
+
+def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
+    target: Application,
+    *,
+    name: str = "default",
+    route_prefix: str | None = "/",
+    may_keep: bool = False,
+    wait: bool = True,
+    keep_instance: bool | None = None,
+    owner: Owner | None = None,
+    on_event: Callable[[DeployEvent], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Deployed:
+    """Deploy an application; starts an instance if none runs.
+
+    Raises:
+        ConstructorError: the user's constructor raised; its traceback is the message.
+        PlacementError: the cluster has no room.
+        ShippingError: something the code uses cannot travel.
+        DeployError: anything else that kept it from coming up.
+    """
+    if not isinstance(target, Application):
+        msg = f"Give an application, made by .bind(); got {target!r}."
+        raise TypeError(msg)
+    began = time.monotonic()
+    made = build(
+        target,
+        name=name,
+        route_prefix=route_prefix,
+        may_keep=may_keep,
+        owner=owner,
+        root=_project_root(),
+    )
+    client = _get_client(None, keep_instance, on_progress)
+    events = []
+    for event in client.deploy(made.request, on_event):
+        events.append(event)
+        if event.kind is EventKind.FAILED:
+            raise _deploy_error(event)
+        if not wait:
+            break
+    client.open_handles()
+    url = None if route_prefix is None else client.about.http_url + route_prefix
+    return Deployed(
+        name=name,
+        handle=DeploymentHandle(made.request.application.ingress, name),
+        url=url,
+        events=tuple(events),
+        warnings=made.warnings,
+        took_s=time.monotonic() - began,
+    )
+
+
+def status() -> ServeStatus:
+    """Everything that runs; an empty status when nothing does."""
+    try:
+        return _get_running().status()
+    except errors.NoInstanceError:
+        return ServeStatus()
+
+
+def delete(name: str) -> bool:
+    """Delete an application and wait until it is gone; False if there is none."""
+    try:
+        return _get_running().delete(name)
+    except errors.NoInstanceError:
+        return False
+
+
+def shutdown() -> bool:
+    """End the instance and wait until its control API is gone; False if none runs."""
+    global _client  # noqa: PLW0603 - as above
+    with _lock:
+        try:
+            client = _get_running()
+        except errors.NoInstanceError:
+            return False
+        client.shutdown()
+        _wait_until_gone(client)
+        client.close()
+        _client = None
+    return True
+
+
+def get_app_handle(name: str) -> DeploymentHandle:
+    """A handle to an application's ingress.
+
+    Raises:
+        NoInstanceError: nothing runs.
+        DeploymentUnavailableError: there is no application of that name.
+    """
+    client = _get_running()
+    found = client.status().applications.get(name)
+    if found is None:
+        raise _no_application(name, client.status())
+    client.open_handles()
+    return DeploymentHandle(found.ingress, name)
+
+
+def get_deployment_handle(deployment: str, app: str) -> DeploymentHandle:
+    """A handle to any deployment of an application.
+
+    Raises:
+        NoInstanceError: nothing runs.
+        DeploymentUnavailableError: there is no application of that name.
+        KeyError: the application has no such deployment.
+    """
+    client = _get_running()
+    found = client.status().applications.get(app)
+    if found is None:
+        raise _no_application(app, client.status())
+    if deployment not in found.deployments:
+        msg = (
+            f"{app!r} has no deployment {deployment!r}, only {list(found.deployments)}"
+        )
+        raise KeyError(msg)
+    client.open_handles()
+    return DeploymentHandle(deployment, app)
+
+
+def query(path: str, body: object = None, *, timeout_s: float = 60.0) -> httpx.Response:
+    """Send one HTTP request to the proxy: POST with a JSON body, else GET."""
+    url = _get_running().about.http_url + "/" + path.lstrip("/")
+    if body is None:
+        return httpx.get(url, timeout=timeout_s, trust_env=False)
+    return httpx.post(url, json=body, timeout=timeout_s, trust_env=False)
+
+
+def _get_running() -> Client:
+    """The instance that this process uses, or one that it finds; starts none."""
+    global _client  # noqa: PLW0603 - as above
+    with _lock:
+        if _client is not None and _client.is_alive():
+            return _client
+        settings = Settings.from_environment()
+        found = _existing(settings, only_kept=False)
+        if found is None:
+            msg = "No instance is running."
+            raise errors.NoInstanceError(msg)
+        _client = found
+        return found
+
+
+def _get_client(
+    http: HTTPOptions | None,
+    keep: bool | None,  # noqa: FBT001 - private
+    on_progress: Callable[[str], None],
+) -> Client:
+    """The instance that this process uses, one that it finds, or a new one."""
+    global _client  # noqa: PLW0603 - as above
+    with _lock:
+        if _client is not None and _client.is_alive():
+            _check_same_door(_client, http)
+            return _client
+        settings = Settings.from_environment()
+        ray_address = connected_address()
+        found = None if ray_address else _existing(settings, only_kept=True)
+        if found is not None:
+            _check_same_door(found, http)
+            _client = found
+            return found
+        started = start_instance(
+            settings,
+            http=http or HTTPOptions(host=settings.http_host, port=settings.http_port),
+            keep=_in_notebook() if keep is None else keep,
+            ray_address=ray_address or settings.ray_address,
+            on_progress=on_progress,
+        )
+        _client = Client(started.url, started.token)
+        return _client
+
+
+def _existing(settings: Settings, *, only_kept: bool) -> Client | None:
+    if settings.url is not None:
+        return Client(settings.url, settings.token or "")
+    file = find(settings.runtime_dir, only_kept=only_kept)
+    if file is None:
+        return None
+    try:
+        return Client(file.url, file.token)
+    except errors.InstanceError:
+        return None
+
+
+def _check_same_door(client: Client, http: HTTPOptions | None) -> None:
+    """A running proxy does not move: say so rather than ignore what was asked."""
+    if http is None or http.port is None:
+        return
+    running = httpx.URL(client.about.http_url)
+    if running.port != http.port:
+        msg = (
+            f"An instance runs already and listens on port {running.port}, "
+            f"not {http.port}."
+        )
+        hint = "Use it as it is, or call serve.shutdown() first."
+        raise errors.InstanceError(msg, hint)
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
+
+
+def _project_root() -> Path:
+    """Directory whose modules are the user's own: the script's, else the current one."""
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    if file and not _in_notebook():
+        return Path(file).resolve().parent
+    return Path.cwd()
+
+
+def _deploy_error(event: DeployEvent) -> errors.DeployError:
+    kind = getattr(errors, event.error, errors.DeployError)
+    if not issubclass(kind, errors.DeployError):
+        kind = errors.DeployError
+    where = f"{event.deployment}: " if event.deployment else ""
+    made: errors.DeployError = kind(where + event.message)
+    return made
+
+
+def _no_application(name: str, found: ServeStatus) -> errors.WorkbenchError:
+    return errors.DeploymentUnavailableError(
+        f"There is no application {name!r}; running are {list(found.applications)}."
+    )
+
+
+def _instance_status(found: ServeStatus) -> InstanceStatus:
+    if found.instance is None:
+        msg = "The control API answered without saying which instance it is."
+        raise errors.InstanceError(msg)
+    return found.instance
+
+
+def _wait_until_gone(client: Client) -> None:
+    """Return when the launcher has ended, or the API stopped answering."""
+    deadline = time.monotonic() + _ENDED_S
+    runtime_dir = Settings.from_environment().runtime_dir
+    file = runtime_dir / f"workbench-{client.about.id}.json"
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        if not file.exists() and not client.is_alive():
+            return
+        pause.wait(0.05)
+
+
+@atexit.register
+def _close() -> None:
+    if _client is not None:
+        _client.close()

@@ -1,0 +1,162 @@
+"""From a bound application to what is sent to an instance."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from workbench.code.ship import Shipment, ship
+from workbench.deployment import Application, Deployment
+from workbench.handle import DeploymentHandle
+from workbench.spec.application import (
+    ApplicationSpec,
+    DeployRequest,
+    Owner,
+    check_route_prefix,
+)
+from workbench.spec.deployment import DeploymentOptions, DeploymentSpec, Kind, Version
+
+__all__ = ["Build", "build"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What to send, and what the user should know before."""
+
+    request: DeployRequest
+    warnings: tuple[str, ...]
+
+
+def build(
+    app: Application,
+    *,
+    name: str,
+    route_prefix: str | None,
+    may_keep: bool = False,
+    owner: Owner | None = None,
+    root: Path,
+) -> Build:
+    """Ship every deployment that `app` reaches; `root` holds its local modules.
+
+    Raises:
+        ValueError: a name or route that cannot be.
+        ShippingError: something that a deployment uses cannot travel.
+    """
+    if not name:
+        msg = "An application needs a name that is not empty."
+        raise ValueError(msg)
+    check_route_prefix(route_prefix)
+    graph = _Graph(name, root)
+    graph.add(app)
+    graph.ship_all()
+    spec = ApplicationSpec(
+        name=name,
+        route_prefix=route_prefix,
+        ingress=graph.names[id(app)],
+        deployments=tuple(graph.specs),
+        owner=owner or Owner(),
+    )
+    return Build(
+        request=DeployRequest(application=spec, blobs=graph.blobs, may_keep=may_keep),
+        warnings=tuple(graph.warnings),
+    )
+
+
+class _Graph:
+    """The deployments of one application, found while their arguments are pickled."""
+
+    def __init__(self, app_name: str, root: Path) -> None:
+        self._app_name = app_name
+        self._root = root
+        self._waiting: list[Application] = []
+        self.names: dict[int, str] = {}
+        self.specs: list[DeploymentSpec] = []
+        self.blobs: dict[str, bytes] = {}
+        self.warnings: list[str] = []
+
+    def add(self, app: Application) -> str:
+        """Name of the application's deployment; the same object keeps its name."""
+        if id(app) not in self.names:
+            self.names[id(app)] = self._free_name(app.deployment.name)
+            self._waiting.append(app)
+        return self.names[id(app)]
+
+    def ship_all(self) -> None:
+        """Ship what was added, and what is found in its arguments."""
+        while self._waiting:
+            app = self._waiting.pop(0)
+            made = ship(
+                app.deployment.func_or_class,
+                app.args,
+                app.kwargs,
+                root=self._root,
+                substitute=self._handle_for,
+            )
+            self.warnings += made.warnings
+            self.specs.append(self._spec(self.names[id(app)], app.deployment, made))
+        self._check_one_ingress()
+
+    def _handle_for(self, value: object) -> object | None:
+        if isinstance(value, Application):
+            return DeploymentHandle(self.add(value), self._app_name)
+        return None
+
+    def _free_name(self, wish: str) -> str:
+        taken = set(self.names.values())
+        if wish not in taken:
+            return wish
+        number = next(n for n in range(1, len(taken) + 2) if f"{wish}_{n}" not in taken)
+        self.warnings.append(
+            f"Two deployments are named {wish!r}; the second is {wish}_{number}."
+        )
+        return f"{wish}_{number}"
+
+    def _spec(
+        self, name: str, made_from: Deployment, shipment: Shipment
+    ) -> DeploymentSpec:
+        options = made_from.deployment_options
+        return DeploymentSpec(
+            name=name,
+            kind=made_from.kind,
+            options=options,
+            version=_version(made_from.kind, options, shipment),
+            code=self._keep(shipment.code),
+            args=self._keep(shipment.args),
+        )
+
+    def _keep(self, blob: bytes) -> str:
+        blob_id = hashlib.sha256(blob).hexdigest()[:32]
+        self.blobs[blob_id] = blob
+        return blob_id
+
+    def _check_one_ingress(self) -> None:
+        found = [spec.name for spec in self.specs if spec.kind is Kind.ASGI]
+        if len(found) > 1:
+            msg = (
+                f"An application has one @serve.ingress class; this one has {found}. "
+                "Call the others through handles, or deploy them as applications."
+            )
+            raise ValueError(msg)
+
+
+def _version(kind: Kind, options: DeploymentOptions, shipment: Shipment) -> Version:
+    """Hashes of the parts that need different amounts of work when they change."""
+    in_place = (
+        options.user_config,
+        options.max_ongoing_requests,
+        options.graceful_shutdown_timeout_s,
+        options.health_check_period_s,
+        options.health_check_timeout_s,
+    )
+    return Version(
+        code=_digest(kind, shipment.code_hash),
+        init=_digest(kind, shipment.init_hash),
+        placement=_digest(options.ray_actor_options),
+        config=_digest(in_place),
+    )
+
+
+def _digest(*parts: object) -> str:
+    data = msgspec.json.encode(parts, order="deterministic")
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -1,0 +1,163 @@
+"""One connection of a front end to an instance: the control API, and handles."""
+
+import json
+import platform
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from workbench import __version__, errors
+from workbench.handle import set_runtime
+from workbench.instance import channel_secret
+from workbench.loop import LoopThread
+from workbench.routing.dispatch import Router
+from workbench.spec.application import DeployRequest
+from workbench.spec.control import Introduction
+from workbench.spec.status import DeployEvent, ServeStatus
+from workbench.wire.host import host_id
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["Client"]
+
+_CONNECT_S = 5.0
+_READY_S = 10.0
+
+
+class Client:
+    """Speaks to one instance; handles made in this process call through it."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        # No timeout on reading: a deploy takes as long as the user's constructor.
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(_CONNECT_S, read=None),
+            trust_env=False,
+        )
+        self._thread: LoopThread | None = None
+        self._router: Router | None = None
+        self.about = self._introduce()
+
+    def open_handles(self) -> None:
+        """Let handles of this process call; nothing happens the second time."""
+        if self._thread is not None:
+            return
+        self._thread = LoopThread("workbench-client").start()
+        self._thread.submit(self._open_router()).result(_READY_S)
+
+    def is_alive(self) -> bool:
+        """Whether the instance still answers."""
+        try:
+            return self._introduce().id == self.about.id
+        except errors.InstanceError:
+            return False
+
+    def deploy(
+        self, request: DeployRequest, on_event: Callable[[DeployEvent], None]
+    ) -> Iterator[DeployEvent]:
+        """Send a deploy and give its events as they come."""
+        path = f"/api/applications/{quote(request.application.name, safe='')}"
+        body = msgspec.msgpack.encode(request)
+        with self._stream("PUT", path, body) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise _refusal(response)
+            for line in response.iter_lines():
+                event = msgspec.json.decode(line, type=DeployEvent)
+                on_event(event)
+                yield event
+
+    def status(self) -> ServeStatus:
+        """Everything that runs."""
+        return msgspec.json.decode(
+            self._ask("GET", "/api/status").content, type=ServeStatus
+        )
+
+    def delete(self, name: str) -> bool:
+        """Delete an application; False if there is none of that name."""
+        path = f"/api/applications/{quote(name, safe='')}"
+        return bool(self._ask("DELETE", path).json()["deleted"])
+
+    def shutdown(self) -> None:
+        """Ask the instance to end."""
+        self._ask("POST", "/api/shutdown")
+
+    def close(self) -> None:
+        """Let go of the instance; it runs on."""
+        if self._thread is not None:
+            set_runtime(None, self._thread.loop)
+            if self._router is not None:
+                self._thread.submit(self._router.close()).result(_READY_S)
+            self._thread.stop()
+            self._thread = None
+        self._http.close()
+
+    def _introduce(self) -> Introduction:
+        content = self._ask("GET", "/api/instance").content
+        about = msgspec.json.decode(content, type=Introduction)
+        _check_versions(about)
+        return about
+
+    async def _open_router(self) -> None:
+        assert self._thread is not None
+        self._router = Router(
+            name="client", secret=channel_secret(self._token), host_id=host_id()
+        )
+        self._following: Future[None] = self._thread.submit(
+            self._router.follow(self.about.controller)
+        )
+        await self._router.wait_until_ready()
+        set_runtime(self._router, self._thread.loop)
+
+    def _ask(self, verb: str, path: str) -> httpx.Response:
+        try:
+            response = self._http.request(verb, path)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+        if response.status_code != httpx.codes.OK:
+            raise _refusal(response)
+        return response
+
+    def _stream(self, verb: str, path: str, body: bytes):  # noqa: ANN202 - httpx's own context manager
+        return self._http.stream(verb, path, content=body)
+
+    def _unreachable(self, error: httpx.TransportError) -> errors.InstanceError:
+        return errors.InstanceError(
+            f"The control API at {self.url} does not answer ({error}).",
+            "See with `workbench status` what runs; its address may have changed.",
+        )
+
+
+def _refusal(response: httpx.Response) -> errors.WorkbenchError:
+    """The error that the control API answered with."""
+    try:
+        found = response.json()
+        kind = getattr(errors, found["error"])
+        message = str(found["message"])
+    except (json.JSONDecodeError, KeyError, AttributeError, TypeError):
+        kind, message = errors.InstanceError, response.text[:500]
+    made: errors.WorkbenchError = kind(message)
+    return made
+
+
+def _check_versions(about: Introduction) -> None:
+    """Code travels as byte code: both ends must run the same Python and Workbench."""
+    ours = platform.python_version_tuple()[:2]
+    theirs = tuple(about.python_version.split(".")[:2])
+    if ours != theirs:
+        msg = (
+            f"The instance runs Python {about.python_version}, this process "
+            f"{platform.python_version()}: code cannot travel between them."
+        )
+        raise errors.InstanceError(msg, f"Use Python {'.'.join(theirs)} here.")
+    if about.version != __version__:
+        msg = f"The instance runs Workbench {about.version}, this is {__version__}."
+        hint = f"pip install serve-workbench=={about.version}, or restart the instance."
+        raise errors.InstanceError(msg, hint)

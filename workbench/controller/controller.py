@@ -1,0 +1,406 @@
+"""The loop that makes what runs equal what should run.
+
+Woken by events, never by polling: a deploy, a replica that came up or died, a time
+after which a failing deployment may try again. Each turn plans from scratch, begins
+the actions, and publishes the routing table if it changed.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from workbench.controller.checkpoint import Checkpoint, CheckpointStore
+from workbench.controller.deploys import DeployFeed
+from workbench.controller.plan import Action, Start, Stop, Update, is_settled, plan
+from workbench.controller.publish import Publisher
+from workbench.controller.replica_life import ALIVE, Event, Replica, advance
+from workbench.controller.report import report_application
+from workbench.controller.rollout import describe_change
+from workbench.controller.table import build_table
+from workbench.controller.target import Target
+from workbench.spec.application import ApplicationSpec, DeployRequest
+from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.status import (
+    ApplicationStatusOverview,
+    DeployEvent,
+    EventKind,
+    ReplicaState,
+    Step,
+)
+from workbench.spec.table import Table
+
+if TYPE_CHECKING:
+    from workbench.controller.work import ReplicaWork
+
+__all__ = ["Controller"]
+
+_log = logging.getLogger("workbench.controller")
+
+# How long a deploy waits for routers to take the new table into use.
+_SEEN_S = 2.0
+# A replica that fails again within this time is started after a growing pause.
+_QUIET_S = 60.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+Key = tuple[str, str]
+
+
+class Controller:
+    """Holds target and observed; everything else is asked of or done by its parts."""
+
+    def __init__(
+        self, store: CheckpointStore, publisher: Publisher, checkpoint: Checkpoint
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._checkpoint = checkpoint
+        self._target = checkpoint.target
+        self._table = Table(version=checkpoint.table_version)
+        self._replicas: dict[str, Replica] = {}
+        self._feeds: dict[str, list[DeployFeed]] = defaultdict(list)
+        self._failures: dict[Key, list[float]] = defaultdict(list)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._quiet = asyncio.Condition()
+        self.work: ReplicaWork
+        """Set once by whoever builds the controller; it needs `tell`."""
+        self.http_url: Callable[[], str] = str
+
+    # -- what front ends ask -----------------------------------------------------------
+
+    async def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]:
+        """Take a deploy and tell how it goes, until it is live or has failed.
+
+        Not reading on does not stop the deploy.
+
+        Raises:
+            RouteTakenError: another application has the route.
+        """
+        spec = request.application
+        before = self._running_spec(spec.name)
+        target = self._target.deploy(request, time.time())
+        feed = DeployFeed(spec.name)
+        self._end_feeds(spec.name, "A newer deploy of it took over.")
+        self._feeds[spec.name].append(feed)
+        for dep in spec.deployments:
+            self._failures.pop((spec.name, dep.name), None)
+        await self._set_target(target, request.blobs)
+        for event in self._steps(before, request, feed):
+            feed.put(event)
+        self._wake.set()
+        async for event in feed:
+            yield event
+
+    async def delete(self, name: str) -> bool:
+        """Stop an application and wait until it is gone; False if there is none."""
+        if name not in self._target.applications:
+            return False
+        self._end_feeds(name, "The application was deleted.")
+        await self._set_target(self._target.delete(name), {})
+        self._wake.set()
+        async with self._quiet:
+            await self._quiet.wait_for(
+                lambda: not any(each.app == name for each in self._replicas.values())
+            )
+        return True
+
+    def status(self) -> dict[str, ApplicationStatusOverview]:
+        """State of every application."""
+        url = self.http_url()
+        return {
+            name: report_application(app, list(self._replicas.values()), url)
+            for name, app in self._target.applications.items()
+        }
+
+    async def remember(self, **changes: object) -> None:
+        """Change other fields of the checkpoint (ports, notes)."""
+        self._checkpoint = replace(self._checkpoint, **changes)  # type: ignore[arg-type]
+        await self._store.write(self._checkpoint, {})
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What a successor would begin with."""
+        return self._checkpoint
+
+    # -- what happens to replicas ------------------------------------------------------
+
+    def tell(self, replica_id: str, event: Event, **changes: object) -> None:
+        """A replica's work reports; the only place where a replica's state changes."""
+        before = self._replicas.get(replica_id)
+        if before is None:
+            return
+        after = advance(before, event, **changes)
+        self._replicas[replica_id] = after
+        self._log_change(before, after)
+        if after.state in (ReplicaState.FAILED, ReplicaState.STOPPED):
+            self._bury(after)
+        if after.state is ReplicaState.FAILED:
+            self._count_failure(after)
+        if event is Event.UPDATE_ENDED and after.message and not after.refused:
+            self._fail_deploy(after)
+        self._wake.set()
+
+    def adopt(self, replica: Replica) -> None:
+        """Take over a replica that an earlier controller started."""
+        self._replicas[replica.id] = replica
+        self._wake.set()
+
+    def knows(self, app: str, deployment: str) -> DeploymentSpec | None:
+        """The specification the target has of a deployment."""
+        found = self._target.applications.get(app)
+        for spec in found.spec.deployments if found else ():
+            if spec.name == deployment:
+                return spec
+        return None
+
+    def holders(self, replica: Replica) -> list[tuple[str, dict[str, float]]]:
+        """What each other replica holds, for the sentence on a missing place."""
+        return [
+            (
+                f"{each.app}#{each.spec.name}",
+                each.spec.options.ray_actor_options.bundle(),
+            )
+            for each in self._replicas.values()
+            if each.id != replica.id and each.state in ALIVE and each.node_id
+        ]
+
+    # -- the loop ----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Turn for ever; run as a task."""
+        self._wake.set()
+        while True:
+            pause = self._until_retry()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            await self._turn()
+
+    async def _turn(self) -> None:
+        now = time.monotonic()
+        actions = plan(
+            self._target, list(self._replicas.values()), self._retry_times(), now
+        )
+        for action in actions:
+            self._begin(action)
+        self._publish()
+        for name, app in list(self._target.applications.items()):
+            if not app.is_live and is_settled(app, list(self._replicas.values())):
+                await self._settle(name)
+        async with self._quiet:
+            self._quiet.notify_all()
+
+    def _begin(self, action: Action) -> None:
+        match action:
+            case Start():
+                self._begin_start(action)
+            case Update(replica=replica_id, spec=spec, step=step):
+                before = self._replicas[replica_id]
+                self.tell(replica_id, Event.UPDATE_BEGUN, spec=spec)
+                self._spawn(replica_id, self.work.update(before, spec, step))
+            case Stop(replica=replica_id):
+                self._begin_stop(replica_id)
+
+    def _begin_start(self, action: Start) -> None:
+        replica_id = secrets.token_hex(4)
+        before = self._replicas.get(action.replaces)
+        replica = Replica(
+            id=replica_id,
+            app=action.app,
+            spec=action.spec,
+            reservation=action.reservation or f"workbench-{replica_id}",
+            replaces=action.replaces,
+            node_id=before.node_id if before and action.reservation else "",
+        )
+        self._replicas[replica_id] = replica
+        self._log_change(None, replica)
+        self._spawn(replica_id, self.work.start(replica))
+
+    def _begin_stop(self, replica_id: str) -> None:
+        if replica_id in self._tasks:
+            self._tasks[replica_id].cancel()
+        self.tell(replica_id, Event.STOP)
+        self._spawn(replica_id, self.work.stop(self._replicas[replica_id]))
+
+    def _spawn(self, replica_id: str, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks[replica_id] = task
+
+        def done(ended: asyncio.Task[None]) -> None:
+            if self._tasks.get(replica_id) is ended:
+                del self._tasks[replica_id]
+            if not ended.cancelled() and (error := ended.exception()):
+                _log.error("Work on replica %s failed", replica_id, exc_info=error)
+                self._tell_broken(replica_id, error)
+
+        task.add_done_callback(done)
+
+    def _tell_broken(self, replica_id: str, error: BaseException) -> None:
+        """Work that broke in a way nobody foresaw still ends a deploy with a reason."""
+        replica = self._replicas.get(replica_id)
+        message = f"DeployError: {type(error).__name__}: {error}"
+        if replica and replica.state in (ReplicaState.PLACING, ReplicaState.STARTING):
+            self.tell(replica_id, Event.FAILED, message=message)
+        elif replica and replica.state is ReplicaState.UPDATING:
+            self.tell(replica_id, Event.UPDATE_ENDED, message=message)
+        elif replica and replica.state is ReplicaState.STOPPING:
+            self.tell(replica_id, Event.STOPPED)
+
+    def _publish(self) -> None:
+        table = build_table(
+            self._target, list(self._replicas.values()), self._table.version
+        )
+        if table != self._table:
+            self._table = replace(table, version=self._table.version + 1)
+            self._publisher.publish(self._table)
+
+    async def _settle(self, name: str) -> None:
+        """Everything of the application is up: live once all routers know it."""
+        await self._set_target(self._target.settle(name), {})
+        task = asyncio.create_task(self._announce_live(name, self._table.version))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _announce_live(self, name: str, table_version: int) -> None:
+        await self._publisher.wait_until_seen(table_version, _SEEN_S)
+        app = self._target.applications.get(name)
+        if app is None:
+            return
+        prefix = app.spec.route_prefix
+        url = None if prefix is None else self.http_url() + prefix
+        for feed in self._feeds.pop(name, []):
+            feed.put(feed.event(EventKind.LIVE, url=url))
+
+    # -- failures ----------------------------------------------------------------------
+
+    def _bury(self, replica: Replica) -> None:
+        """Forget a replica, end its process, give its place back if nobody shares it."""
+        del self._replicas[replica.id]
+        process = self.work.processes.pop(replica.id, None)
+        if process is not None:
+            self._spawn_background(process.end())
+        if not any(
+            each.reservation == replica.reservation for each in self._replicas.values()
+        ):
+            self._spawn_background(self.work.release(replica.reservation))
+
+    def _spawn_background(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _count_failure(self, replica: Replica) -> None:
+        recent = self._failures[replica.key]
+        now = time.monotonic()
+        recent[:] = [at for at in recent if now - at < _QUIET_S] + [now]
+        _log.warning(
+            "Replica %s of %s failed: %s", replica.id, *replica.key, replica.message
+        )
+        app = self._target.applications.get(replica.app)
+        wanted = self.knows(*replica.key)
+        if app and not app.is_live and wanted and wanted.version == replica.version:
+            self._fail_deploy(replica)
+
+    def _fail_deploy(self, replica: Replica) -> None:
+        """The new version does not come up: back to the last one that did."""
+        app = self._target.applications.get(replica.app)
+        if app is None or app.is_live:
+            return
+        name, _, text = replica.message.partition(": ")
+        self._target = self._target.fail(replica.app, text or name)
+        self._spawn_background(self._set_target(self._target, {}))
+        for feed in self._feeds.pop(replica.app, []):
+            feed.put(
+                feed.event(
+                    EventKind.FAILED,
+                    deployment=replica.spec.name,
+                    replica=replica.id,
+                    message=text or name,
+                    error=name if text else "DeployError",
+                )
+            )
+
+    def _end_feeds(self, name: str, why: str) -> None:
+        for feed in self._feeds.pop(name, []):
+            feed.put(feed.event(EventKind.FAILED, message=why, error="DeployError"))
+
+    def _retry_times(self) -> dict[Key, float]:
+        times = {}
+        for key, recent in self._failures.items():
+            if len(recent) > 1:
+                pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (len(recent) - 2))
+                times[key] = recent[-1] + pause
+        return times
+
+    def _until_retry(self) -> float | None:
+        now = time.monotonic()
+        waits = [at - now for at in self._retry_times().values() if at > now]
+        return min(waits, default=None)
+
+    # -- bookkeeping -------------------------------------------------------------------
+
+    async def _set_target(self, target: Target, blobs: dict[str, bytes]) -> None:
+        """Change the target; it is stored before anybody is told."""
+        self._target = target
+        self._checkpoint = replace(
+            self._checkpoint, target=target, table_version=self._table.version
+        )
+        await self._store.write(self._checkpoint, blobs)
+
+    def _running_spec(self, name: str) -> ApplicationSpec | None:
+        app = self._target.applications.get(name)
+        if app is None or app.is_stopped:
+            return None
+        return app.spec
+
+    def _steps(
+        self, before: ApplicationSpec | None, request: DeployRequest, feed: DeployFeed
+    ) -> list[DeployEvent]:
+        """What each deployment will go through."""
+        old = {spec.name: spec for spec in before.deployments} if before else {}
+        events = []
+        for spec in request.application.deployments:
+            step, reason = Step.START, "not running yet"
+            if spec.name in old:
+                step, reason = describe_change(
+                    old[spec.name], spec, may_keep=request.may_keep
+                )
+            events.append(
+                feed.event(
+                    EventKind.STEP, deployment=spec.name, step=step, reason=reason
+                )
+            )
+        return events
+
+    def _log_change(self, before: Replica | None, after: Replica) -> None:
+        """Tell whoever follows a deploy of the application about its replicas."""
+        if before is not None and before.state is after.state and not after.refused:
+            return
+        for feed in self._feeds.get(after.app, []):
+            if after.refused and before is not None and not before.refused:
+                feed.put(
+                    feed.event(
+                        EventKind.STEP,
+                        deployment=after.spec.name,
+                        step=Step.SWAP,
+                        reason=f"cannot be kept: {after.message}",
+                    )
+                )
+            feed.put(
+                feed.event(
+                    EventKind.REPLICA,
+                    deployment=after.spec.name,
+                    replica=after.id,
+                    state=after.state,
+                )
+            )

@@ -1,0 +1,85 @@
+"""Keeps the HTTP proxy running: starts it, and again whenever it dies."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from dataclasses import replace
+
+from workbench.controller.pool import Cluster, Process
+from workbench.spec.proxy import ProxyConfig
+from workbench.spec.status import ProxyStatus
+
+__all__ = ["ProxyKeeper"]
+
+_log = logging.getLogger("workbench.controller")
+
+
+class ProxyKeeper:
+    """One proxy, on the head node."""
+
+    def __init__(self, cluster: Cluster, body: type, template: ProxyConfig) -> None:
+        self._cluster = cluster
+        self._body = body
+        self._config = template
+        self._process: Process | None = None
+        self._is_closing = False
+        self.status = ProxyStatus.STARTING
+        self.port = template.pinned_port
+
+    @property
+    def name(self) -> str:
+        """Name of the proxy's process."""
+        return self._process.name if self._process else ""
+
+    def adopt(self, process: Process) -> None:
+        """Take over a proxy that an earlier controller started."""
+        self._process = process
+        self.status = ProxyStatus.HEALTHY
+
+    async def start(self) -> int:
+        """Start a proxy and return the port it listens on.
+
+        Raises:
+            PortBusyError: the port that was asked for by number is taken.
+        """
+        config = replace(self._config, id=secrets.token_hex(4), pinned_port=self.port)
+        process = await self._cluster.start(
+            self._body, config, name=f"proxy-{config.id}"
+        )
+        try:
+            port = await process.call("start")
+        except BaseException:
+            with contextlib.suppress(Exception):
+                await process.end()
+            raise
+        assert isinstance(port, int)
+        self._process, self.port, self.status = process, port, ProxyStatus.HEALTHY
+        return port
+
+    async def keep_running(self) -> None:
+        """Start it again whenever it dies; run as a task."""
+        while self._process is not None:
+            cause = await self._process.wait_for_death()
+            if self._is_closing:
+                return
+            self.status = ProxyStatus.STARTING
+            _log.warning("The proxy died (%s); starting another", cause)
+            await self._start_again()
+
+    async def close(self) -> None:
+        """End the proxy."""
+        self._is_closing = True
+        if self._process is not None:
+            await self._process.end()
+
+    async def _start_again(self) -> None:
+        while True:
+            try:
+                await self.start()
+            except Exception:  # noqa: BLE001 - whatever it was, the door must open again
+                _log.exception("The proxy did not start; trying again")
+                self.status = ProxyStatus.UNHEALTHY
+                await asyncio.sleep(0.5)
+            else:
+                return

@@ -1,0 +1,64 @@
+"""Tells routers the table: at once when they subscribe, and whenever it changes."""
+
+import asyncio
+
+from workbench.spec.table import Table
+from workbench.wire.channel import Channel
+from workbench.wire.messages import (
+    Buffers,
+    Message,
+    Subscribe,
+    TableSeen,
+    TableUpdate,
+)
+
+__all__ = ["Publisher"]
+
+
+class Publisher:
+    """The controller's end of the channels that routers subscribe on."""
+
+    def __init__(self) -> None:
+        self._table = Table()
+        self._seen: dict[Channel, int] = {}
+        self._changed = asyncio.Event()
+
+    def publish(self, table: Table) -> None:
+        """Send a new table to every subscriber."""
+        self._table = table
+        for channel in self._seen:
+            channel.send(TableUpdate(table))
+
+    async def wait_until_seen(self, version: int, timeout_s: float) -> None:
+        """Return when every subscriber routes by this table or a later one.
+
+        One that does not answer in time is left behind: it will get the table when it
+        can, and replicas that stop still turn its calls away.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while any(seen < version for seen in self._seen.values()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def on_open(self, channel: Channel) -> None:
+        """A router connected; it will subscribe."""
+
+    def on_message(self, channel: Channel, message: Message, _buffers: Buffers) -> None:
+        """A router subscribes, or has taken a table into use."""
+        match message:
+            case Subscribe():
+                self._seen[channel] = -1
+                channel.send(TableUpdate(self._table))
+            case TableSeen(version=version):
+                self._seen[channel] = version
+                self._changed.set()
+            case _:
+                channel.close()
+
+    def on_closed(self, channel: Channel, _error: Exception | None) -> None:
+        """A router went away."""
+        self._seen.pop(channel, None)
+        self._changed.set()

@@ -1,0 +1,100 @@
+"""What users are told of target and observed. Pure."""
+
+from collections import Counter
+from collections.abc import Collection
+
+from workbench.controller.replica_life import ALIVE, Replica
+from workbench.controller.target import ApplicationTarget
+from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.status import (
+    ApplicationStatus,
+    ApplicationStatusOverview,
+    DeploymentStatus,
+    DeploymentStatusOverview,
+    ReplicaState,
+    ReplicaStatus,
+)
+
+__all__ = ["report_application"]
+
+
+def report_application(
+    app: ApplicationTarget, replicas: Collection[Replica], http_url: str
+) -> ApplicationStatusOverview:
+    """State of one application: the worst of its deployments."""
+    deployments = {
+        spec.name: _report_deployment(
+            app,
+            spec,
+            [each for each in replicas if each.key == (app.spec.name, spec.name)],
+        )
+        for spec in app.spec.deployments
+    }
+    prefix = app.spec.route_prefix
+    return ApplicationStatusOverview(
+        status=_application_status(app, deployments),
+        message=app.failure,
+        last_deployed_time_s=app.deployed_at,
+        deployments=deployments,
+        route_prefix=prefix,
+        url=None if prefix is None else http_url + prefix,
+        ingress=app.spec.ingress,
+        owner=app.spec.owner,
+    )
+
+
+def _application_status(
+    app: ApplicationTarget, deployments: dict[str, DeploymentStatusOverview]
+) -> ApplicationStatus:
+    if app.failure:
+        return ApplicationStatus.DEPLOY_FAILED
+    if not app.is_live:
+        return ApplicationStatus.DEPLOYING
+    states = {each.status for each in deployments.values()}
+    if DeploymentStatus.UNHEALTHY in states:
+        return ApplicationStatus.UNHEALTHY
+    return ApplicationStatus.RUNNING
+
+
+def _report_deployment(
+    app: ApplicationTarget, spec: DeploymentSpec, group: list[Replica]
+) -> DeploymentStatusOverview:
+    running = [each for each in group if each.state is ReplicaState.RUNNING]
+    messages = [each.message for each in group if each.message]
+    return DeploymentStatusOverview(
+        status=_deployment_status(app, spec, running),
+        status_trigger=_trigger(app),
+        replica_states=dict(Counter(str(each.state) for each in group)),
+        message=messages[-1] if messages else "",
+        version=str(spec.version),
+        target_num_replicas=0 if app.is_stopped else spec.options.num_replicas,
+        replicas=tuple(_report_replica(each) for each in group),
+    )
+
+
+def _deployment_status(
+    app: ApplicationTarget, spec: DeploymentSpec, running: list[Replica]
+) -> DeploymentStatus:
+    ready = sum(1 for each in running if each.version == spec.version)
+    if app.is_stopped:
+        return DeploymentStatus.DEPLOY_FAILED
+    if ready >= spec.options.num_replicas:
+        return DeploymentStatus.HEALTHY
+    return DeploymentStatus.UNHEALTHY if app.is_live else DeploymentStatus.UPDATING
+
+
+def _trigger(app: ApplicationTarget) -> str:
+    if app.failure:
+        return "REPLICA_STARTUP_FAILED"
+    return "CONFIG_UPDATE_COMPLETED" if app.is_live else "CONFIG_UPDATE_STARTED"
+
+
+def _report_replica(replica: Replica) -> ReplicaStatus:
+    return ReplicaStatus(
+        id=replica.id,
+        state=replica.state,
+        version=str(replica.version),
+        pid=replica.pid,
+        node=replica.node_id,
+        message=replica.message if replica.state in ALIVE else "",
+    )

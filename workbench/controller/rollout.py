@@ -1,0 +1,35 @@
+"""The least step that brings a replica from one version to another."""
+
+from workbench.spec.deployment import DeploymentSpec, Version
+from workbench.spec.status import Step
+
+__all__ = ["IN_PLACE", "choose_step", "describe_change"]
+
+IN_PLACE = frozenset({Step.RECONFIGURE, Step.KEEP})
+"""Steps after which the same process serves on."""
+
+
+def choose_step(old: Version, new: Version, *, may_keep: bool) -> tuple[Step, str]:
+    """The least step that suffices, and why it is needed."""
+    if old == new:
+        return Step.NOTHING, "code, arguments and options are the same"
+    if old.placement != new.placement:
+        return Step.ROLL, "ray_actor_options changed"
+    if (old.code, old.init) == (new.code, new.init):
+        return Step.RECONFIGURE, "only options changed"
+    if old.init != new.init:
+        return Step.SWAP, "`__init__` or its arguments changed"
+    if may_keep:
+        return Step.KEEP, "`__init__` unchanged: the instance and its state are kept"
+    return Step.SWAP, "code changed"
+
+
+def describe_change(
+    old: DeploymentSpec, new: DeploymentSpec, *, may_keep: bool
+) -> tuple[Step, str]:
+    """The step of a whole deployment: its replicas', or a change of their number."""
+    step, reason = choose_step(old.version, new.version, may_keep=may_keep)
+    before, after = old.options.num_replicas, new.options.num_replicas
+    if step is Step.NOTHING and before != after:
+        return Step.RECONFIGURE, f"num_replicas {before} → {after}"
+    return step, reason

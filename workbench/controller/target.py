@@ -1,0 +1,120 @@
+"""What should run: a value that only these functions change.
+
+A deploy makes the new specification the target at once and remembers the last one
+that was fully up. If the new one fails to come up the target goes back to that.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from workbench.spec.application import ApplicationSpec, DeployRequest
+from workbench.spec.deployment import DeploymentSpec
+
+__all__ = ["ApplicationTarget", "RouteTakenError", "Target"]
+
+
+class RouteTakenError(ValueError):
+    """Two applications want the same route."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationTarget:
+    """One application as it should be."""
+
+    spec: ApplicationSpec
+    may_keep: bool = False
+    is_live: bool = False
+    """The specification has been fully up once."""
+    last_live: ApplicationSpec | None = None
+    """What was fully up before `spec`; None if nothing was."""
+    failure: str = ""
+    """Why the last deploy failed; empty when it did not."""
+    deployed_at: float = 0.0
+    """Seconds since the epoch."""
+    is_stopped: bool = False
+    """Failed with nothing to go back to: runs nothing until deployed again."""
+
+    @property
+    def deployments(self) -> tuple[DeploymentSpec, ...]:
+        """What should run of it now."""
+        return () if self.is_stopped else self.spec.deployments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """All applications as they should be."""
+
+    applications: dict[str, ApplicationTarget] = field(default_factory=dict)
+
+    def deploy(self, request: DeployRequest, now: float) -> "Target":
+        """Make the request the target of its application.
+
+        Raises:
+            RouteTakenError: another application has the route.
+        """
+        spec = request.application
+        self._check_route(spec)
+        before = self.applications.get(spec.name)
+        return self._with(
+            ApplicationTarget(
+                spec=spec,
+                may_keep=request.may_keep,
+                last_live=_last_live(before),
+                deployed_at=now,
+            )
+        )
+
+    def settle(self, name: str) -> "Target":
+        """The application's specification is fully up."""
+        app = self.applications[name]
+        return self._with(replace(app, is_live=True, last_live=None))
+
+    def fail(self, name: str, reason: str) -> "Target":
+        """The deploy failed: go back to what was up before, or stop."""
+        app = self.applications[name]
+        if app.last_live is None:
+            return self._with(replace(app, failure=reason, is_stopped=True))
+        return self._with(
+            replace(
+                app, spec=app.last_live, last_live=None, is_live=True, failure=reason
+            )
+        )
+
+    def delete(self, name: str) -> "Target":
+        """The application should not run; nothing happens if it is unknown."""
+        left = {key: app for key, app in self.applications.items() if key != name}
+        return Target(applications=left)
+
+    def blob_ids(self) -> set[str]:
+        """Every blob that something here needs."""
+        specs = [
+            spec
+            for app in self.applications.values()
+            for source in (app.spec, app.last_live)
+            if source is not None
+            for spec in source.deployments
+        ]
+        return {spec.code for spec in specs} | {spec.args for spec in specs}
+
+    def _with(self, app: ApplicationTarget) -> "Target":
+        return Target(applications={**self.applications, app.spec.name: app})
+
+    def _check_route(self, spec: ApplicationSpec) -> None:
+        if spec.route_prefix is None:
+            return
+        for other in self.applications.values():
+            if (
+                other.spec.name != spec.name
+                and other.spec.route_prefix == spec.route_prefix
+            ):
+                msg = (
+                    f"Route {spec.route_prefix!r} belongs to application "
+                    f"{other.spec.name!r}. Give {spec.name!r} another route_prefix, "
+                    f"or delete {other.spec.name!r} first."
+                )
+                raise RouteTakenError(msg)
+
+
+def _last_live(before: ApplicationTarget | None) -> ApplicationSpec | None:
+    if before is None or before.is_stopped:
+        return None
+    return before.spec if before.is_live else before.last_live

@@ -1,0 +1,235 @@
+"""Carries out one action on one replica, and says what happened to it.
+
+Each method is run as a task. What happens goes to `tell`, never into shared state, so
+the controller's loop stays the only place where replicas change.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import Protocol
+
+from workbench.controller.checkpoint import CheckpointStore
+from workbench.controller.placement import explain
+from workbench.controller.pool import Process, Shell, ShellPool
+from workbench.controller.replica_life import Event, Replica
+from workbench.errors import ConstructorError, PlacementError, WorkbenchError
+from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.replica import LoadRequest, Report, Seat
+from workbench.spec.status import Step
+
+__all__ = ["Places", "ReplicaWork", "Tell"]
+
+# How long a replica may wait for a place that others hold, before the deploy fails.
+_WAIT_FOR_PLACE_S = 10.0
+# Past the time that running calls get to finish, the process is ended regardless.
+_DRAIN_MARGIN_S = 5.0
+
+
+class Tell(Protocol):
+    """Receives what happened to a replica."""
+
+    def __call__(self, replica_id: str, event: Event, **changes: object) -> None: ...
+
+
+class Places(Protocol):
+    """What this needs of the cluster: reservations and nodes."""
+
+    async def reserve(
+        self, name: str, bundle: dict[str, float], labels: dict[str, str]
+    ) -> "_Reservation": ...
+    async def release(self, name: str) -> None: ...
+    async def nodes(self) -> "list[_Node]": ...
+    async def gpu_ids(self, reservation: str, amount: float) -> tuple[str, ...]: ...
+
+
+class _Reservation(Protocol):
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def problem(self) -> str: ...
+
+
+class _Node(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def total(self) -> dict[str, float]: ...
+
+
+class ReplicaWork:
+    """Starts, updates and stops replicas."""
+
+    def __init__(
+        self,
+        *,
+        places: Places,
+        pool: ShellPool,
+        store: CheckpointStore,
+        tell: Tell,
+        holders: "Holders",
+    ) -> None:
+        self._places = places
+        self._pool = pool
+        self._store = store
+        self._tell = tell
+        self._holders = holders
+        self.processes: dict[str, Process] = {}
+
+    async def start(self, replica: Replica) -> None:
+        """Bring a replica up: place, take a shell, load the user's code."""
+        try:
+            node_id = await self._place(replica)
+            self._tell(replica.id, Event.PLACED, node_id=node_id)
+            placed = replace(replica, node_id=node_id)
+            shell = await self._sit_down(placed)
+            report = await self._load(shell, placed)
+        except WorkbenchError as error:
+            self._tell(replica.id, Event.FAILED, message=_named(error))
+        except ProcessLookupError as error:
+            self._tell(replica.id, Event.FAILED, message=f"DeployError: {error}")
+        else:
+            if report.error:
+                message = f"{ConstructorError.__name__}: {report.error}"
+                self._tell(replica.id, Event.FAILED, message=message)
+            else:
+                self._tell(replica.id, Event.LOADED)
+
+    async def update(self, replica: Replica, spec: DeploymentSpec, step: Step) -> None:
+        """Bring a running replica to `spec` without ending its process."""
+        process = self.processes[replica.id]
+        seat = _seat(replica, spec)
+        try:
+            if step is Step.KEEP:
+                request = LoadRequest(
+                    seat=seat,
+                    code=self._store.blob(spec.code),
+                    args=self._store.blob(spec.args),
+                )
+                report = await process.call("keep", request)
+            else:
+                report = await process.call("reconfigure", seat)
+        except ProcessLookupError:
+            return  # its death is told by the watch
+        assert isinstance(report, Report)
+        if report.refused:
+            self._tell(
+                replica.id,
+                Event.UPDATE_ENDED,
+                spec=replica.spec,
+                refused=spec.version.code,
+                message=report.refused,
+            )
+        elif report.error:
+            message = f"{ConstructorError.__name__}: {report.error}"
+            self._tell(
+                replica.id, Event.UPDATE_ENDED, spec=replica.spec, message=message
+            )
+        else:
+            self._tell(replica.id, Event.UPDATE_ENDED, spec=spec, message="")
+
+    async def stop(self, replica: Replica) -> None:
+        """Let running calls finish, end the process."""
+        process = self.processes.get(replica.id)
+        if process is not None:
+            patience = replica.spec.options.graceful_shutdown_timeout_s
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                async with asyncio.timeout(patience + _DRAIN_MARGIN_S):
+                    await process.call("drain", patience)
+            await process.end()
+        self._tell(replica.id, Event.STOPPED)
+
+    async def release(self, reservation: str) -> None:
+        """Give a place back that no replica uses any more."""
+        await self._places.release(reservation)
+
+    def adopt(self, replica_id: str, process: Process) -> asyncio.Task[None]:
+        """Watch over a replica's process; the task ends with it."""
+        self.processes[replica_id] = process
+        return asyncio.create_task(self._watch(replica_id, process))
+
+    async def _place(self, replica: Replica) -> str:
+        """Hold the replica's resources; returns the node they are on."""
+        if replica.node_id:
+            return replica.node_id  # sits down where its predecessor sat
+        options = replica.spec.options.ray_actor_options
+        bundle, labels = options.bundle(), options.label_selector
+        waited = 0.0
+        started = asyncio.get_running_loop().time()
+        while True:
+            held = await self._places.reserve(replica.reservation, bundle, labels)
+            if not held.problem:
+                return held.node_id
+            waited = asyncio.get_running_loop().time() - started
+            if held.problem == "infeasible" or waited >= _WAIT_FOR_PLACE_S:
+                nodes = [node.total for node in await self._places.nodes()]
+                raise PlacementError(
+                    explain(
+                        replica.spec.name,
+                        bundle=bundle,
+                        labels=labels,
+                        nodes=nodes,
+                        holders=self._holders(replica),
+                    )
+                )
+
+    async def _sit_down(self, replica: Replica) -> Shell:
+        """A shell at the replica's place, watched from now on."""
+        runtime_env = replica.spec.options.ray_actor_options.runtime_env
+        shell = await self._pool.take(replica.node_id, runtime_env)
+        self.adopt(replica.id, shell.process)
+        self._tell(
+            replica.id,
+            Event.SEATED,
+            process=shell.process.name,
+            address=shell.about.address,
+            pid=shell.about.pid,
+        )
+        return shell
+
+    async def _load(self, shell: Shell, replica: Replica) -> Report:
+        spec = replica.spec
+        seat = _seat(replica, spec)
+        gpus = spec.options.ray_actor_options.num_gpus
+        if gpus:
+            ids = await self._places.gpu_ids(replica.reservation, gpus)
+            seat = replace(seat, gpu_ids=ids)
+        request = LoadRequest(
+            seat=seat,
+            code=self._store.blob(spec.code),
+            args=self._store.blob(spec.args),
+        )
+        report = await shell.process.call("load", request)
+        assert isinstance(report, Report)
+        return report
+
+    async def _watch(self, replica_id: str, process: Process) -> None:
+        cause = await process.wait_for_death()
+        if self.processes.get(replica_id) is process:
+            del self.processes[replica_id]
+            self._tell(replica_id, Event.DIED, message=f"its process died: {cause}")
+
+
+class Holders(Protocol):
+    """Names what other deployments hold, for the sentence on a missing place."""
+
+    def __call__(self, replica: Replica) -> list[tuple[str, dict[str, float]]]: ...
+
+
+def _seat(replica: Replica, spec: DeploymentSpec) -> Seat:
+    return Seat(
+        app=replica.app,
+        deployment=spec.name,
+        kind=spec.kind,
+        options=spec.options,
+        version=spec.version,
+        replica_id=replica.id,
+        reservation=replica.reservation,
+        node_id=replica.node_id,
+    )
+
+
+def _named(error: WorkbenchError) -> str:
+    return f"{type(error).__name__}: {error.message}"

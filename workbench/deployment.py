@@ -1,0 +1,229 @@
+"""What users declare: deployments, applications, and ingress classes.
+
+Nothing here talks to a cluster; `workbench.api` turns an `Application` into a deploy.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar, overload
+
+from workbench.spec.deployment import ActorOptions, DeploymentOptions, Kind
+
+__all__ = ["Application", "Deployment", "deployment", "ingress"]
+
+_OPTION_NAMES = frozenset(f.name for f in fields(DeploymentOptions))
+# Options of Ray Serve that a ported program may carry and this version lacks.
+_NOT_YET = frozenset(
+    {
+        "autoscaling_config",
+        "backpressure_config",
+        "deployment_actors",
+        "gang_scheduling_config",
+        "graceful_shutdown_wait_loop_s",
+        "logging_config",
+        "max_constructor_retry_count",
+        "max_replicas_per_node",
+        "max_surge_percent",
+        "placement_group_bundle_label_selector",
+        "placement_group_bundles",
+        "placement_group_strategy",
+        "request_router_config",
+        "rolling_update_percentage",
+    }
+)
+
+Target = TypeVar("Target", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """A class or function with the options it is served with; made by `deployment`."""
+
+    func_or_class: Callable[..., Any]
+    name: str
+    _options: DeploymentOptions
+
+    def __call__(self, *_args: object, **_kwargs: object) -> object:
+        """Refuse: a deployment is not the class it was made from.
+
+        Raises:
+            RuntimeError: always; says what to use instead.
+        """
+        msg = (
+            f"Deployment {self.name!r} cannot be called. Use "
+            f"{self.name}.bind(...) to make an application of it, a handle to call "
+            f"it, or {self.name}.func_or_class for the undecorated original."
+        )
+        raise RuntimeError(msg)
+
+    def __repr__(self) -> str:
+        return f"Deployment(name={self.name})"
+
+    def __getattr__(self, name: str) -> object:
+        # Options read like attributes: `Model.num_replicas`.
+        if name in _OPTION_NAMES:
+            return getattr(self._options, name)
+        msg = f"Deployment has no attribute {name!r}; try .func_or_class.{name}."
+        raise AttributeError(msg)
+
+    @property
+    def kind(self) -> Kind:
+        """How a call enters the target."""
+        if not inspect.isclass(self.func_or_class):
+            return Kind.FUNCTION
+        is_asgi = hasattr(self.func_or_class, "__serve_asgi_app__")
+        return Kind.ASGI if is_asgi else Kind.CLASS
+
+    @property
+    def deployment_options(self) -> DeploymentOptions:
+        """All options as one value."""
+        return self._options
+
+    def options(
+        self,
+        func_or_class: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        **changes: object,
+    ) -> "Deployment":
+        """A copy with some options changed; this one stays as it is.
+
+        Raises:
+            TypeError: an option that does not exist, or of the wrong type.
+            ValueError: a value that cannot work.
+        """
+        return _make(
+            func_or_class or self.func_or_class,
+            name or self.name,
+            replace(self._options, **_checked(changes)),  # type: ignore[arg-type]
+        )
+
+    def bind(self, *args: object, **kwargs: object) -> "Application":
+        """An application whose constructor gets these arguments.
+
+        Arguments that are applications themselves, at any depth, become handles.
+
+        Raises:
+            ValueError: arguments for a function, which has no constructor.
+        """
+        if self.kind is Kind.FUNCTION and (args or kwargs):
+            msg = f"{self.name!r} is a function: bind() takes no arguments for it."
+            raise ValueError(msg)
+        return Application(self, args, kwargs)
+
+
+class Application:
+    """A deployment bound to its arguments; opaque, made by `Deployment.bind`."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+    ) -> None:
+        self.deployment = deployment
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        return f"Application(ingress={self.deployment.name})"
+
+
+@overload
+def deployment(_func_or_class: Callable[..., Any], /) -> Deployment: ...
+@overload
+def deployment(
+    *, name: str | None = None, **options: object
+) -> Callable[[Callable[..., Any]], Deployment]: ...
+def deployment(
+    _func_or_class: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    **options: object,
+) -> Deployment | Callable[[Callable[..., Any]], Deployment]:
+    """Make a class or function deployable; bare or with options.
+
+    Options and their defaults are the fields of
+    `workbench.spec.deployment.DeploymentOptions`.
+
+    Raises:
+        TypeError: the target is neither class nor function, or an unknown option.
+        ValueError: an option's value cannot work.
+    """
+    checked = DeploymentOptions(**_checked(options))  # type: ignore[arg-type]
+
+    def decorate(target: Callable[..., Any]) -> Deployment:
+        if isinstance(target, Deployment):
+            msg = f"{target.name!r} is a deployment already; use .options(...)."
+            raise TypeError(msg)
+        if not (inspect.isclass(target) or inspect.isfunction(target)):
+            msg = f"@serve.deployment needs a class or function; got {target!r}."
+            raise TypeError(msg)
+        return _make(target, name or target.__name__, checked)
+
+    return decorate if _func_or_class is None else decorate(_func_or_class)
+
+
+def ingress(app: object) -> Callable[..., Any]:
+    """Serve an ASGI app (FastAPI, Starlette, any) through a deployment class.
+
+    Routes that are methods of the class get its instance as `self`. `app` may also be
+    a function that makes the app; it is then called in the replica. With no class at
+    all, `serve.deployment(serve.ingress(app)())` serves the bare app.
+
+    Raises:
+        ValueError: not put on a class, or the class has its own `__call__`.
+    """
+
+    def decorate(cls: type | None = None) -> type:
+        if cls is None:
+            cls = type("ASGIApplication", (), {})
+        if not inspect.isclass(cls):
+            msg = f"@serve.ingress must decorate a class; got {cls!r}."
+            raise ValueError(msg)
+        if "__call__" in vars(cls):
+            msg = (
+                f"{cls.__name__} has both @serve.ingress and __call__; "
+                "the app answers HTTP, so remove __call__."
+            )
+            raise ValueError(msg)
+        cls.__serve_asgi_app__ = app  # type: ignore[attr-defined]
+        return cls
+
+    return decorate
+
+
+def _make(
+    target: Callable[..., Any], name: object, options: DeploymentOptions
+) -> Deployment:
+    if not isinstance(name, str) or not name or "#" in name:
+        msg = f"A deployment's name is text without '#'; got {name!r}."
+        raise ValueError(msg)
+    if options.user_config is not None and not inspect.isclass(target):
+        msg = f"{name!r} is a function: it has no reconfigure() to take a user_config."
+        raise ValueError(msg)
+    return Deployment(target, name, options)
+
+
+def _checked(options: dict[str, object]) -> dict[str, object]:
+    """Turn what a user passed into fields of DeploymentOptions."""
+    if "version" in options:
+        msg = "version is worked out from the code; leave it away."
+        raise ValueError(msg)
+    if missing := sorted(set(options) & _NOT_YET):
+        msg = f"Option {missing[0]!r} of Ray Serve is not supported yet; leave it away."
+        raise TypeError(msg)
+    if unknown := sorted(set(options) - _OPTION_NAMES):
+        msg = f"Unknown option {unknown[0]!r}; known are {sorted(_OPTION_NAMES)}."
+        raise TypeError(msg)
+    if "ray_actor_options" in options:
+        given = options["ray_actor_options"]
+        if given is not None and not isinstance(given, dict):
+            msg = f"ray_actor_options is a dict; got {given!r}."
+            raise TypeError(msg)
+        options = {**options, "ray_actor_options": ActorOptions.parse(given)}
+    if options.get("num_replicas", 1) is None:
+        options = {key: val for key, val in options.items() if key != "num_replicas"}
+    return options

@@ -1,0 +1,180 @@
+"""Every error Workbench raises on purpose, and what to do about it.
+
+    WorkbenchError
+    ├── InstanceError              no instance, or it cannot be started or reached
+    │   ├── NoInstanceError        nothing is running and nothing was asked to start
+    │   ├── StartError             an instance did not come up
+    │   ├── PortBusyError          a port asked for by number is taken
+    │   └── WrongTokenError        the control API refused the token
+    ├── DeployError (RuntimeError) an application could not be brought up
+    │   ├── ConstructorError       the user's constructor or reconfigure raised
+    │   ├── PlacementError         the cluster has no room for a replica
+    │   └── ShippingError          something the code uses cannot travel
+    ├── CallError                  one call to a deployment went wrong
+    │   ├── RemoteError            the user's code raised (also is its own type)
+    │   ├── NoSuchMethodError      the deployment has no method of that name
+    │   ├── ReplicaUnavailableError  the replica ended with the call unanswered
+    │   ├── DeploymentUnavailableError  nothing runs that could take the call
+    │   ├── BackPressureError      the deployment's queue is full
+    │   └── RequestCancelledError  the caller withdrew the call
+    └── ProtocolError              a peer broke the wire protocol
+
+Each class carries a default hint: the sentence that says what to do next.
+"""
+
+__all__ = [
+    "BackPressureError",
+    "CallError",
+    "ConstructorError",
+    "DeployError",
+    "DeploymentUnavailableError",
+    "InstanceError",
+    "NoInstanceError",
+    "NoSuchMethodError",
+    "PlacementError",
+    "PortBusyError",
+    "ProtocolError",
+    "RemoteError",
+    "ReplicaUnavailableError",
+    "RequestCancelledError",
+    "ShippingError",
+    "StartError",
+    "WorkbenchError",
+    "WrongTokenError",
+]
+
+
+class WorkbenchError(Exception):
+    """Base of all errors of this package: what happened, and what to do next."""
+
+    hint = "Run `workbench status` to see what is running."
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if hint is not None:
+            self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.hint)
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.hint}" if self.hint else self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """Show message and hint only: the reader's code is not at fault in our frames."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InstanceError(WorkbenchError):
+    """An instance is missing or cannot be reached."""
+
+
+class NoInstanceError(InstanceError):
+    """No instance is running."""
+
+    hint = (
+        "Start one: run a `%%serve` cell, call `serve.start()`, or run `workbench up`."
+    )
+
+
+class StartError(InstanceError):
+    """An instance did not come up."""
+
+    hint = "The log file named above says why; `workbench up` shows it as it starts."
+
+
+class PortBusyError(InstanceError):
+    """The HTTP port asked for by number is in use."""
+
+    hint = "Choose another port, or name none to get the next free one."
+
+
+class WrongTokenError(InstanceError):
+    """The control API refused the token."""
+
+    hint = "Give the token that `workbench up` printed: serve.connect(url, token=...)."
+
+
+class DeployError(WorkbenchError, RuntimeError):
+    """An application could not be brought up; what served before still serves."""
+
+    hint = "Mend the cause and deploy again; the previous version keeps serving."
+
+
+class ConstructorError(DeployError):
+    """The user's constructor or `reconfigure` raised; the message holds its traceback."""
+
+
+class PlacementError(DeployError):
+    """The cluster cannot hold a replica; the message says what it needs and has."""
+
+    hint = "Ask for less in ray_actor_options, delete an application, or add a node."
+
+
+class ShippingError(DeployError):
+    """A value that the code uses cannot travel to a replica."""
+
+    hint = "Create it in __init__, so that each replica makes its own."
+
+
+class CallError(WorkbenchError):
+    """One call to a deployment went wrong."""
+
+    hint = ""
+
+
+class RemoteError(CallError):
+    """User code raised in a replica.
+
+    What a caller catches is a class that derives from both this and the original
+    type, so `except ValueError` works; `cause` is the original where it travelled,
+    and `remote_traceback` is the replica's traceback as text.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str | None = None,
+        *,
+        cause: BaseException | None = None,
+        remote_traceback: str = "",
+    ) -> None:
+        super().__init__(message, hint)
+        self.cause = cause
+        self.remote_traceback = remote_traceback
+
+    def _render_traceback_(self) -> list[str]:
+        return [self.remote_traceback or f"{type(self).__name__}: {self}"]
+
+
+class NoSuchMethodError(CallError):
+    """The deployment has no method of that name."""
+
+
+class ReplicaUnavailableError(CallError):
+    """The replica ended before it answered; the call may or may not have run."""
+
+    hint = "Call again if running twice does no harm; a new replica is being started."
+
+
+class DeploymentUnavailableError(CallError):
+    """Nothing runs that could take the call."""
+
+    hint = "See serve.status() for why no replica of it runs."
+
+
+class BackPressureError(CallError):
+    """The deployment's queue is full."""
+
+    hint = "Call again later, or raise max_queued_requests or num_replicas."
+
+
+class RequestCancelledError(CallError):
+    """The call was cancelled before it was answered."""
+
+
+class ProtocolError(WorkbenchError):
+    """A peer broke the wire protocol; its channel is closed."""
+
+    hint = "Check that both ends run the same version of Workbench."

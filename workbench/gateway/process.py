@@ -1,0 +1,315 @@
+"""The process that holds the controller and the control API's server.
+
+Body of one detached actor that Ray restarts when it dies. A restarted one reads the
+checkpoint, finds the replicas, shells and proxy that live on, and continues.
+"""
+
+import asyncio
+import contextlib
+import platform
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from workbench import __version__
+from workbench.cluster.ray_cluster import RayCluster
+from workbench.controller.checkpoint import CheckpointStore
+from workbench.controller.controller import Controller
+from workbench.controller.pool import Process, Shell, ShellPool
+from workbench.controller.proxies import ProxyKeeper
+from workbench.controller.publish import Publisher
+from workbench.controller.replica_life import Replica
+from workbench.controller.work import ReplicaWork
+from workbench.errors import WorkbenchError
+from workbench.gateway.app import make_app
+from workbench.instance import channel_secret
+from workbench.loop import LoopThread
+from workbench.proxy.process import ProxyProcess
+from workbench.replica.process import ReplicaProcess
+from workbench.spec.application import DeployRequest
+from workbench.spec.control import ControlConfig, Credentials, Introduction
+from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.http import DEFAULT_PORT
+from workbench.spec.proxy import ProxyConfig
+from workbench.spec.replica import Description, Seat, ShellConfig
+from workbench.spec.status import (
+    DeployEvent,
+    InstanceStatus,
+    ReplicaState,
+    ServeStatus,
+)
+from workbench.wire.channel import listen
+from workbench.wire.host import host_id
+
+if TYPE_CHECKING:
+    from workbench.spec.table import Address
+
+__all__ = ["ControlProcess"]
+
+_LOOPBACK = "127.0.0.1"
+# How long deleting everything may take when the instance is shut down.
+_LEAVE_S = 5.0
+
+
+class ControlProcess:
+    """Actor body; its methods run on Ray's loop, everything else on our own."""
+
+    def __init__(self, config: ControlConfig) -> None:
+        self._thread = LoopThread("workbench-control").start()
+        self._control = _Control(config)
+        self._started = self._thread.submit(self._control.start())
+
+    async def credentials(self) -> Credentials:
+        """How to reach the control API, once it is up."""
+        try:
+            return await asyncio.wrap_future(self._started)
+        except WorkbenchError as error:
+            return Credentials(error=error.message, error_type=type(error).__name__)
+
+    async def wait_for_shutdown(self) -> None:
+        """Return when somebody asked the instance to end."""
+        await self._thread.call(self._control.wait_for_shutdown())
+
+    async def shutdown(self) -> None:
+        """Take every process of the instance out of the cluster."""
+        await self._thread.call(self._control.leave())
+
+    async def wait_forever(self) -> None:
+        """Never return; a pending call tells its caller when this process dies."""
+        await asyncio.Event().wait()
+
+
+class _Control:
+    """The parts of the process, built in `start`; implements `gateway.app.Backend`."""
+
+    def __init__(self, config: ControlConfig) -> None:
+        self._config = config
+        self._cluster = RayCluster()
+        self._ending = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._controller: Controller
+        self._proxies: ProxyKeeper
+        self._pool: ShellPool
+        self._address: Address
+
+    async def start(self) -> Credentials:
+        """Bring everything up; an earlier controller's processes are taken over."""
+        store = CheckpointStore(self._cluster)
+        checkpoint = await store.read()
+        publisher = Publisher()
+        await self._listen(publisher)
+        self._pool = await self._make_pool()
+        self._controller = Controller(store, publisher, checkpoint)
+        self._controller.work = ReplicaWork(
+            places=self._cluster,
+            pool=self._pool,
+            store=store,
+            tell=self._controller.tell,
+            holders=self._controller.holders,
+        )
+        self._controller.http_url = self._http_url
+        self._proxies = self._make_proxies(checkpoint.http_port)
+        await self._adopt()
+        self._spawn(self._fill_pool())
+        gateway_port = await self._serve_api(checkpoint.gateway_port)
+        await self._open_door()
+        await self._controller.remember(
+            http_port=self._proxies.port, gateway_port=gateway_port
+        )
+        self._spawn(self._controller.run())
+        self._spawn(self._proxies.keep_running())
+        return Credentials(
+            url=f"http://{_LOOPBACK}:{gateway_port}", token=self._config.token
+        )
+
+    # -- gateway.app.Backend -------------------------------------------------------
+
+    def introduce(self) -> Introduction:
+        """What a front end must know of this instance."""
+        return Introduction(
+            id=self._config.id,
+            version=__version__,
+            ray_version=self._config.ray_version,
+            python_version=platform.python_version(),
+            http_url=self._http_url(),
+            controller=self._address,
+            launcher_pid=self._config.launcher_pid,
+        )
+
+    def status(self) -> ServeStatus:
+        """Everything that runs."""
+        return ServeStatus(
+            proxies={self._proxies.name: self._proxies.status},
+            applications=self._controller.status(),
+            instance=InstanceStatus(
+                id=self._config.id,
+                version=__version__,
+                ray_version=self._config.ray_version,
+                http_url=self._http_url(),
+                notes=self._controller.checkpoint.notes,
+            ),
+        )
+
+    def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]:
+        """Deploy an application."""
+        return self._controller.deploy(request)
+
+    async def delete(self, name: str) -> bool:
+        """Delete an application."""
+        return await self._controller.delete(name)
+
+    async def shutdown(self) -> None:
+        """Ask whoever owns the instance to end it."""
+        self._ending.set()
+
+    async def wait_for_shutdown(self) -> None:
+        """Return once `shutdown` was asked for."""
+        await self._ending.wait()
+
+    async def leave(self) -> None:
+        """Delete every application, then end the processes that are left."""
+        names = list(self._controller.status())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                await asyncio.gather(*(self._controller.delete(each) for each in names))
+        await self._proxies.close()
+        await self._pool.close()
+
+    # -- start-up ------------------------------------------------------------------
+
+    async def _listen(self, publisher: Publisher) -> None:
+        sockets = self._socket_dir()
+        sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        listener = await listen(
+            publisher,
+            path=sockets / "controller.sock",
+            host=await self._own_host(),
+            secret=channel_secret(self._config.token),
+        )
+        self._listener = listener
+        self._address = listener.address(host_id())
+
+    async def _own_host(self) -> str:
+        if self._config.is_embedded:
+            return _LOOPBACK
+        return (await self._cluster.nodes())[0].host
+
+    def _socket_dir(self) -> Path:
+        return Path(self._config.home) / "s"
+
+    async def _make_pool(self) -> ShellPool:
+        nodes = await self._cluster.nodes()
+        template = ShellConfig(
+            id="",
+            socket_dir=str(self._socket_dir()),
+            host=_LOOPBACK if self._config.is_embedded else "",
+            secret=channel_secret(self._config.token),
+            controller=self._address,
+        )
+        pool = ShellPool(
+            self._cluster, ReplicaProcess, template, self._config.spare_shells
+        )
+        pool.home_node = nodes[0].id
+        pool.host_of = {node.id: node.host for node in nodes}.__getitem__
+        return pool
+
+    def _make_proxies(self, port: int | None) -> ProxyKeeper:
+        template = ProxyConfig(
+            id="",
+            socket_dir=str(self._socket_dir()),
+            secret=channel_secret(self._config.token),
+            controller=self._address,
+            options=self._config.http,
+            pinned_port=port,
+        )
+        return ProxyKeeper(self._cluster, ProxyProcess, template)
+
+    async def _fill_pool(self) -> None:
+        if not self._pool.names():
+            await self._pool.fill()
+        await self._pool.keep_filled()
+
+    async def _open_door(self) -> None:
+        if self._proxies.name:
+            return
+        port = await self._proxies.start()
+        wish = self._config.http.port
+        if wish is None and port != DEFAULT_PORT:
+            note = f"Port {DEFAULT_PORT} is busy; HTTP is on port {port} instead."
+            await self._controller.remember(notes=(note,))
+
+    async def _serve_api(self, port: int | None) -> int:
+        """Serve the control API; a restarted controller takes its old port again."""
+        bound = socket.create_server((_LOOPBACK, port or 0))
+        config = uvicorn.Config(
+            make_app(self, self._config.token), log_level="warning", access_log=False
+        )
+        server = uvicorn.Server(config)
+        self._spawn(server.serve(sockets=[bound]))
+        return int(bound.getsockname()[1])
+
+    def _http_url(self) -> str:
+        host = self._config.http.host
+        shown = _LOOPBACK if host in ("0.0.0.0", "::", "localhost") else host  # noqa: S104 - compared, not bound
+        return f"http://{shown}:{self._proxies.port}"
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- taking over ---------------------------------------------------------------
+
+    async def _adopt(self) -> None:
+        """Find what an earlier controller started and take it over."""
+        for name in await self._cluster.list_names():
+            process = await self._cluster.find(name)
+            if process is None:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                if name.startswith("proxy-"):
+                    await process.call("describe")
+                    self._proxies.adopt(process)
+                elif name.startswith("shell-"):
+                    await self._adopt_shell(process)
+
+    async def _adopt_shell(self, process: Process) -> None:
+        about = await process.call("describe")
+        assert isinstance(about, Description)
+        if about.seat is None:
+            shell = Shell(process=process, about=about, node_id=self._pool.home_node)
+            self._pool.adopt(shell)
+        elif about.is_serving and not about.is_draining:
+            replica = self._as_replica(about, about.seat, process)
+            self._controller.adopt(replica)
+            self._controller.work.adopt(replica.id, process)
+        else:
+            # It was coming up or leaving: nobody waits for it any more.
+            await process.end()
+
+    def _as_replica(self, about: Description, seat: Seat, process: Process) -> Replica:
+        spec = self._controller.knows(seat.app, seat.deployment)
+        if spec is None or spec.version != seat.version:
+            spec = DeploymentSpec(
+                name=seat.deployment,
+                kind=seat.kind,
+                options=seat.options,
+                version=seat.version,
+                code="",
+                args="",
+            )
+        return Replica(
+            id=seat.replica_id,
+            app=seat.app,
+            spec=replace(spec, options=seat.options) if not spec.code else spec,
+            state=ReplicaState.RUNNING,
+            reservation=seat.reservation,
+            address=about.address,
+            process=process.name,
+            node_id=seat.node_id,
+            pid=about.pid,
+        )

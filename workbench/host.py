@@ -1,0 +1,154 @@
+"""Ray's driver for one instance: brings Ray and the controller up and waits.
+
+Lives in the launcher's child. It holds no state: the controller is a detached actor
+that Ray restarts, and everything about the instance can be asked of it.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+import traceback
+from pathlib import Path
+
+from workbench.cluster.ray_start import (
+    RayPlan,
+    end_ray,
+    prepare_environment,
+    start_ray,
+)
+from workbench.instance import InstanceFile
+from workbench.launcher import LaunchPlan
+from workbench.settings import process_environment
+from workbench.spec.control import CONTROLLER_NAME, ControlConfig, Credentials
+
+__all__ = ["run_host"]
+
+# A controller that died is back after about 1.5 s; ask again this often meanwhile.
+_ASK_AGAIN_S = 0.25
+_SHUTDOWN_S = 10.0
+
+
+def run_host(plan: LaunchPlan) -> int:
+    """Start everything, wait for the end, leave; returns the exit code."""
+    reports = _Reports(plan.report_fd)
+    ray_plan = RayPlan(
+        address=plan.ray_address,
+        temp_dir=Path(plan.home),
+        num_cpus=plan.num_cpus,
+        object_store_mb=plan.object_store_mb,
+        token=plan.token,
+    )
+    try:
+        prepare_environment(ray_plan, process_environment())
+        reports.send(progress="starting Ray")
+        ray_version = start_ray(ray_plan)
+        reports.send(progress="starting controller and proxy")
+        asyncio.run(_serve(plan, ray_version, reports))
+    except Exception as error:  # noqa: BLE001 - said to whoever started us, then over
+        traceback.print_exc()
+        reports.send(error=f"{type(error).__name__}: {error}")
+        return 1
+    finally:
+        end_ray()
+    return 0
+
+
+class _Reports:
+    """The pipe to whoever started the instance; they may be gone already."""
+
+    def __init__(self, fd: int) -> None:
+        self._file = os.fdopen(fd, "w")
+
+    def send(self, **fields: object) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._file.write(json.dumps(fields) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+async def _serve(plan: LaunchPlan, ray_version: str, reports: _Reports) -> None:
+    from workbench.cluster.ray_cluster import RayCluster  # noqa: PLC0415 - imports Ray
+    from workbench.gateway.process import ControlProcess  # noqa: PLC0415 - as above
+
+    asked_to_end = _on_sigterm()
+    cluster = RayCluster()
+    control = await cluster.find(CONTROLLER_NAME)
+    is_ours = control is None
+    if control is None:
+        config = ControlConfig(
+            id=plan.id,
+            token=plan.token,
+            home=plan.home,
+            http=plan.http,
+            spare_shells=plan.spare_shells,
+            ray_version=ray_version,
+            launcher_pid=os.getppid(),
+            is_embedded=plan.ray_address is None,
+        )
+        control = await cluster.start(
+            ControlProcess, config, name=CONTROLLER_NAME, restarts=True
+        )
+    credentials = await control.call("credentials")
+    if not isinstance(credentials, Credentials):
+        msg = f"The controller answered {credentials!r} instead of its credentials."
+        raise TypeError(msg)
+    if credentials.error:
+        reports.send(error=credentials.error, kind=credentials.error_type)
+        return
+    _announce(plan, credentials, reports)
+    await _first(asked_to_end.wait(), _wait_for_shutdown(control))
+    if is_ours and plan.ray_address:
+        # The cluster stays: take our processes out of it. An embedded one just ends.
+        with contextlib.suppress(TimeoutError, ProcessLookupError):
+            await asyncio.wait_for(control.call("shutdown"), _SHUTDOWN_S)
+        await control.end()
+
+
+def _on_sigterm() -> asyncio.Event:
+    event = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, event.set)
+    return event
+
+
+def _announce(plan: LaunchPlan, found: Credentials, reports: _Reports) -> None:
+    """Write the instance file and tell who waits that we are ready."""
+    instance = InstanceFile(
+        id=plan.id,
+        url=found.url,
+        token=found.token,
+        pid=os.getppid(),
+        is_kept=plan.owner_pid is None,
+        log=str(Path(plan.home) / "launcher.log"),
+        started_at=time.time(),
+    )
+    instance.write(Path(plan.runtime_dir))
+    reports.send(ready=True, url=found.url, token=found.token)
+    reports.close()
+
+
+async def _wait_for_shutdown(control: object) -> None:
+    from workbench.cluster.ray_cluster import Process  # noqa: PLC0415 - imports Ray
+
+    assert isinstance(control, Process)
+    while True:
+        try:
+            await control.call("wait_for_shutdown")
+        except ProcessLookupError:
+            await asyncio.sleep(_ASK_AGAIN_S)
+        else:
+            return
+
+
+async def _first(*waits: object) -> None:
+    tasks = [asyncio.ensure_future(each) for each in waits]  # type: ignore[arg-type]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,92 @@
+"""Instance files: how front ends find a running instance, and what it is called.
+
+An instance writes one JSON file (mode 0600) into Jupyter's runtime directory when it
+is ready and removes it when it ends. A file whose process is gone is swept up by
+whoever meets it.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["InstanceFile", "channel_secret", "find", "list_instances"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceFile:
+    """What a front end needs to reach one instance."""
+
+    id: str
+    url: str
+    token: str
+    pid: int
+    """The launcher's process on this host."""
+    is_kept: bool
+    """Outlives whoever started it; others may deploy on it."""
+    log: str
+    started_at: float
+    """Seconds since the epoch."""
+
+    def path(self, runtime_dir: Path) -> Path:
+        """Where this instance's file lies."""
+        return runtime_dir / f"workbench-{self.id}.json"
+
+    def write(self, runtime_dir: Path) -> None:
+        """Write or replace the file; a reader never sees half of it."""
+        runtime_dir.mkdir(parents=True, exist_ok=True)
+        target = self.path(runtime_dir)
+        part = target.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_text(json.dumps(asdict(self)))
+        part.replace(target)
+
+    def remove(self, runtime_dir: Path) -> None:
+        """Take the file away; it may be gone already."""
+        self.path(runtime_dir).unlink(missing_ok=True)
+
+
+def list_instances(runtime_dir: Path) -> Iterator[InstanceFile]:
+    """The instances that run on this host for this user, newest first."""
+    found = []
+    for path in runtime_dir.glob("workbench-*.json"):
+        try:
+            instance = InstanceFile(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            continue
+        if _is_running(instance.pid):
+            found.append(instance)
+        else:
+            path.unlink(missing_ok=True)
+    yield from sorted(found, key=lambda each: -each.started_at)
+
+
+def find(runtime_dir: Path, *, only_kept: bool) -> InstanceFile | None:
+    """The instance to use: the newest kept one, else (if allowed) the newest."""
+    found = list(list_instances(runtime_dir))
+    kept = [each for each in found if each.is_kept]
+    if only_kept:
+        return kept[0] if kept else None
+    return (kept or found or [None])[0]
+
+
+def channel_secret(token: str) -> bytes:
+    """The key of all channels of an instance, derived from its token.
+
+    HMAC-SHA256 as a one-step key derivation: who knows the token knows the key, and
+    the token itself never travels on a channel.
+    """
+    return hmac.new(token.encode(), b"workbench channel", hashlib.sha256).digest()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,1 @@
+"""IPython magics and what they show."""

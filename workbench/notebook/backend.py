@@ -1,0 +1,65 @@
+"""What the notebook asks of `workbench.api`, and nothing more of it.
+
+Tests pass a fake of this shape; the module itself is what `extension` passes.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Protocol
+
+from workbench.deployment import Application
+from workbench.spec.application import Owner
+from workbench.spec.status import DeployEvent, InstanceStatus, ServeStatus
+
+__all__ = ["Answer", "Backend", "Deployed"]
+
+
+class Deployed(Protocol):
+    """What a deploy leaves in the caller's hands."""
+
+    @property
+    def handle(self) -> object: ...
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def took_s(self) -> float: ...
+
+
+class Answer(Protocol):
+    """What is shown of an HTTP response (httpx's has more)."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def reason_phrase(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def elapsed(self) -> timedelta: ...
+
+
+class Backend(Protocol):
+    """The instance that a notebook works with."""
+
+    def deploy(  # noqa: PLR0913 - the API's own signature
+        self,
+        target: Application,
+        *,
+        name: str,
+        route_prefix: str | None,
+        may_keep: bool,
+        wait: bool,
+        keep_instance: bool,
+        owner: Owner,
+        on_event: Callable[[DeployEvent], None],
+        on_progress: Callable[[str], None],
+    ) -> Deployed: ...
+    def status(self) -> ServeStatus: ...
+    def delete(self, name: str) -> None: ...
+    def shutdown(self) -> None: ...
+    def connect(self, url: str, token: str | None = None) -> InstanceStatus: ...
+    def query(self, path: str, body: object | None = None) -> Answer: ...

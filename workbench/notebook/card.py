@@ -1,0 +1,140 @@
+"""The state of one deploy as its cell shows it.
+
+Pure: a card and an event in, the next card out. `display` draws it, `magics` feeds it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Self
+
+from workbench.deployment import Application
+from workbench.spec.deployment import Kind
+from workbench.spec.status import DeployEvent, EventKind, ReplicaState, Step
+
+__all__ = ["Card", "Phase", "Row"]
+
+
+class Phase(StrEnum):
+    """How far a deploy has come; the word that the reader sees."""
+
+    CONNECTING = "starting"
+    """An instance is found or started; it knows nothing of the deploy yet."""
+    DEPLOYING = "deploying"
+    LIVE = "live"
+    FAILED = "failed"
+    LEFT = "deploying on its own"
+    """The cell ended before the deploy did: `--no-wait`, or an interrupt."""
+
+
+# Said first, and not said at all.
+_NOT_COUNTED = frozenset({ReplicaState.RUNNING, ReplicaState.STOPPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One deployment of the application."""
+
+    name: str
+    step: Step | None = None
+    reason: str = ""
+    replicas: Mapping[str, ReplicaState] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """Its replicas in words: `1 running, 1 starting`."""
+        counts = Counter(self.replicas.values())
+        others = [state for state in counts if state not in _NOT_COUNTED]
+        shown = [ReplicaState.RUNNING, *sorted(others)]
+        return ", ".join(
+            f"{counts[state]} {state.lower()}" for state in shown if counts[state]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Everything a deploy's card says."""
+
+    name: str
+    by_handle: str = ""
+    """Expression that calls the application by handle; empty where none can."""
+    docs_path: str = ""
+    """Where below its URL the application explains itself (FastAPI does)."""
+    phase: Phase = Phase.CONNECTING
+    progress: str = ""
+    """What the instance's start is about, while it starts."""
+    rows: tuple[Row, ...] = ()
+    url: str | None = None
+    took_s: float | None = None
+    serves_still: bool = False
+    """A version served before this deploy; it goes on if this one fails."""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, application: Application, *, name: str, variable: str | None) -> Self:
+        """The card of a deploy that has not begun; `variable` will hold its handle."""
+        deployment = application.deployment
+        target = deployment.func_or_class
+        if deployment.kind is not Kind.ASGI:
+            handle = variable or f'serve.get_app_handle("{name}")'
+            return cls(name=name, by_handle=f"{handle}{_method(target)}.remote(...)")
+        app = getattr(target, "__serve_asgi_app__", None)
+        return cls(name=name, docs_path=getattr(app, "docs_url", None) or "")
+
+    def with_event(self, event: DeployEvent) -> "Card":
+        """The card after one event of the deploy."""
+        match event.kind:
+            case EventKind.STEP:
+                row = replace(
+                    self._row(event.deployment), step=event.step, reason=event.reason
+                )
+                return self._with_row(row)
+            case EventKind.REPLICA if event.state is not None:
+                row = self._row(event.deployment)
+                replicas = {**row.replicas, event.replica: event.state}
+                return self._with_row(replace(row, replicas=replicas))
+            case EventKind.LIVE:
+                rows = tuple(_without_old(row) for row in self.rows)
+                return replace(self, phase=Phase.LIVE, url=event.url, rows=rows)
+            case EventKind.FAILED:
+                return replace(self, phase=Phase.FAILED)
+        return self
+
+    def with_note(self, *notes: str) -> "Card":
+        """The card with something more to know, said once."""
+        new = tuple(note for note in notes if note not in self.notes)
+        return replace(self, notes=self.notes + new)
+
+    def _row(self, deployment: str) -> Row:
+        for row in self.rows:
+            if row.name == deployment:
+                return row
+        return Row(name=deployment)
+
+    def _with_row(self, changed: Row) -> "Card":
+        if any(row.name == changed.name for row in self.rows):
+            rows = tuple(
+                changed if row.name == changed.name else row for row in self.rows
+            )
+        else:
+            rows = (*self.rows, changed)
+        return replace(self, rows=rows, phase=Phase.DEPLOYING)
+
+
+def _without_old(row: Row) -> Row:
+    """Once the new version serves, what still stops is of no interest."""
+    replicas = {
+        id_: state
+        for id_, state in row.replicas.items()
+        if state is not ReplicaState.STOPPING
+    }
+    return replace(row, replicas=replicas)
+
+
+def _method(target: object) -> str:
+    """`.predict` for a class that is not callable but has one public method."""
+    if not isinstance(target, type) or "__call__" in dir(target):
+        return ""
+    public = [name for name in vars(target) if not name.startswith("_")]
+    return f".{public[0]}" if public else ""

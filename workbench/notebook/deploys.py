@@ -1,0 +1,164 @@
+"""One deploy from a cell: what is asked of the API, and the card that follows it.
+
+Called by `magics`. Events may come on any thread. However the deploy ends, the card
+says in the end what is true.
+"""
+
+import threading
+from dataclasses import dataclass, replace
+
+from workbench.deployment import Application
+from workbench.errors import WorkbenchError
+from workbench.notebook.backend import Backend, Deployed
+from workbench.notebook.card import Card, Phase
+from workbench.notebook.card_view import card_view
+from workbench.notebook.display import Screen
+from workbench.notebook.tracebacks import show_only
+from workbench.spec.application import Owner
+from workbench.spec.status import ApplicationStatus, DeployEvent, ServeStatus
+
+__all__ = ["Wishes", "deploy_and_show"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the line of a `%%serve` cell asks for."""
+
+    name: str
+    route: str | None
+    """None: as before, else the first that is free of `/` and `/name`."""
+    replicas: int | None
+    is_fresh: bool
+    waits: bool
+    variable: str | None
+    owner: Owner
+
+
+def deploy_and_show(
+    backend: Backend, application: Application, wishes: Wishes, screen: Screen
+) -> Deployed:
+    """Deploy, with a card on `screen` that follows it.
+
+    Raises:
+        WorkbenchError: it did not come up; the error has the user's traceback.
+        KeyboardInterrupt: the reader stopped waiting; the instance goes on.
+    """
+    before = backend.status()
+    route, note = choose_route(wishes, before)
+    card = LiveCard(_first_card(application, wishes, before, note), screen)
+    try:
+        deployed = backend.deploy(
+            _scaled(application, wishes.replicas),
+            name=wishes.name,
+            route_prefix=route,
+            may_keep=not wishes.is_fresh,
+            wait=wishes.waits,
+            keep_instance=True,
+            owner=wishes.owner,
+            on_event=card.on_event,
+            on_progress=card.on_progress,
+        )
+    except KeyboardInterrupt as interrupt:
+        show_only(interrupt, card.interrupted())
+        raise
+    except WorkbenchError:
+        card.end(phase=Phase.FAILED)
+        raise
+    # Only a start can bring news (a busy port): no second question otherwise.
+    instance = before.instance or backend.status().instance
+    card.end(
+        phase=Phase.LIVE if wishes.waits else Phase.LEFT,
+        took_s=deployed.took_s,
+        url=deployed.url,
+        notes=instance.notes if instance is not None else (),
+    )
+    return deployed
+
+
+def choose_route(wishes: Wishes, before: ServeStatus) -> tuple[str, str]:
+    """The URL prefix to ask for, and what to say of the choice."""
+    if wishes.route is not None:
+        return wishes.route, ""
+    same = before.applications.get(wishes.name)
+    if same is not None and same.route_prefix is not None:
+        return same.route_prefix, ""
+    for name, other in before.applications.items():
+        if other.route_prefix == "/":
+            return f"/{wishes.name}", (
+                f"`/` belongs to {name}, so this is at `/{wishes.name}`; "
+                "`--route` chooses another."
+            )
+    return "/", ""
+
+
+class LiveCard:
+    """A card on a screen, changed by what happens."""
+
+    def __init__(self, card: Card, screen: Screen) -> None:
+        self._card = card
+        self._screen = screen
+        self._lock = threading.Lock()
+        screen.update(card_view(card), is_last=False)
+
+    def on_event(self, event: DeployEvent) -> None:
+        """Take in one event; the last one is shown by `end`, with what it took."""
+        with self._lock:
+            self._card = self._card.with_event(event)
+            if self._card.phase is Phase.DEPLOYING:
+                self._screen.update(card_view(self._card), is_last=False)
+
+    def on_progress(self, text: str) -> None:
+        """Show what an instance that starts is doing."""
+        with self._lock:
+            self._card = replace(self._card, progress=text)
+            self._screen.update(card_view(self._card), is_last=False)
+
+    def end(
+        self,
+        *,
+        phase: Phase,
+        took_s: float | None = None,
+        url: str | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Show how it ended."""
+        with self._lock:
+            ended = replace(self._card, phase=phase, took_s=took_s, url=url)
+            self._card = ended.with_note(*notes)
+            self._screen.update(card_view(self._card), is_last=True)
+
+    def interrupted(self) -> str:
+        """Show that nobody waits any more; returns that in one line."""
+        said = (
+            "The wait was interrupted; the instance goes on starting. "
+            "Run the cell again to deploy."
+            if self._card.phase is Phase.CONNECTING
+            else "The wait was interrupted; the deploy goes on."
+        )
+        self.end(phase=Phase.LEFT, notes=(said,))
+        return said
+
+
+def _first_card(
+    application: Application, wishes: Wishes, before: ServeStatus, note: str
+) -> Card:
+    card = Card.of(application, name=wishes.name, variable=wishes.variable)
+    same = before.applications.get(wishes.name)
+    if same is None:
+        return card.with_note(*filter(None, [note]))
+    card = replace(card, serves_still=same.status is ApplicationStatus.RUNNING)
+    ingress = application.deployment.name
+    if same.ingress in {"", ingress}:
+        return card
+    return card.with_note(
+        f"This takes the place of {same.ingress}, which was {wishes.name} before; "
+        "to serve both, name this one: `%%serve NAME`."
+    )
+
+
+def _scaled(application: Application, replicas: int | None) -> Application:
+    """The application with as many copies of its ingress deployment."""
+    if replicas is None:
+        return application
+    scaled = application.deployment.options(num_replicas=replicas)
+    return scaled.bind(*application.args, **application.kwargs)

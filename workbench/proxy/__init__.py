@@ -1,0 +1,1 @@
+"""The door for outside traffic: HTTP in, calls out."""

@@ -1,0 +1,97 @@
+"""What all connections of one server share: the router, the options, a slow clock.
+
+`ProxyProcess` makes one; every `HttpProtocol` joins it. The clock beats once a second
+and serves all connections at once, for the date header and for closing whoever is
+idle or stuck: a timer per request would cost 0.9 µs, this costs an assignment.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterator
+from email.utils import formatdate
+from typing import Protocol
+
+from workbench.proxy.request_id import new_ids
+from workbench.routing.call import Receiver, Ticket
+from workbench.spec.http import HTTPOptions
+from workbench.spec.table import RouteEntry
+from workbench.wire.messages import Buffers, HttpCall
+
+__all__ = ["NEVER", "Door", "Guest", "Routes"]
+
+NEVER = 1 << 62
+_PATIENCE_S = 30.0
+
+
+class Routes(Protocol):
+    """What a proxy asks of a `Router`."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a first table has come."""
+
+    def match(self, path: str) -> RouteEntry | None:
+        """The route with the longest prefix of the path."""
+
+    def routes(self) -> dict[str, str]:
+        """Prefix to application."""
+
+    def next_id(self) -> int:
+        """A number for a call."""
+
+    def submit(
+        self, deployment: str, message: HttpCall, buffers: Buffers, receiver: Receiver
+    ) -> Ticket:
+        """Send a call on its way."""
+
+
+class Guest(Protocol):
+    """A connection, as the door sees it."""
+
+    expires: int
+    """Beat at which it has been idle or stuck for too long."""
+
+    def expire(self) -> None:
+        """That beat has come."""
+
+
+class Door:
+    """Shared by all connections of one server; lives on one event loop."""
+
+    def __init__(
+        self, router: Routes, options: HTTPOptions, *, beat_s: float = 1.0
+    ) -> None:
+        self.router = router
+        self.options = options
+        self.is_draining = False
+        self.beat = 0
+        self.idle_beats = 1 + math.ceil(options.keep_alive_timeout_s / beat_s)
+        """How long a connection may wait for its next request."""
+        self.patience_beats = 1 + math.ceil(_PATIENCE_S / beat_s)
+        """How long a client may take for a head, or pause within a small body."""
+        self.date_line = b""
+        self.ids: Iterator[str] = new_ids()
+        self._beat_s = beat_s
+        self._guests: set[Guest] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def join(self, guest: Guest) -> None:
+        """Let a new connection in; the clock runs while there is any."""
+        self._guests.add(guest)
+        if self._timer is None:
+            self._tick()
+
+    def leave(self, guest: Guest) -> None:
+        """A connection has ended."""
+        self._guests.discard(guest)
+
+    def _tick(self) -> None:
+        self.beat += 1
+        self.date_line = f"date: {formatdate(usegmt=True)}\r\n".encode("ascii")
+        for guest in [each for each in self._guests if each.expires <= self.beat]:
+            guest.expire()
+        if self._guests:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._beat_s, self._tick)
+        else:
+            self._timer = None

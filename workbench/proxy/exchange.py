@@ -1,0 +1,250 @@
+"""One request on its way through the proxy, and its answer on the way back.
+
+Made by `HttpProtocol` when it is the request's turn. Hands the call to the router and
+is the `Receiver` of what comes back, which it writes to the client's transport. A call
+answered in one piece takes no task, no future and no timer.
+"""
+
+import asyncio
+from typing import Protocol
+
+from workbench.proxy import pages
+from workbench.proxy.destination import Peer, find_destination, make_call
+from workbench.proxy.door import Door
+from workbench.proxy.reply import (
+    BODILESS_STATUSES,
+    CLOSE_LINE,
+    CONTINUE,
+    KEEP_ALIVE_LINE,
+    BodyFramer,
+    Framing,
+    Page,
+    WrongLengthError,
+    page_reply,
+    render_head,
+    render_whole,
+)
+from workbench.proxy.request import Request
+from workbench.proxy.request_id import accept_id
+from workbench.routing.call import Ticket
+from workbench.wire.messages import Buffers, Failure, HttpCall, HttpReply, Result
+
+__all__ = ["Client", "Exchange"]
+
+# A larger body is written beside its head, not copied behind it.
+_COPIED_BODY_BYTES = 64 * 1024
+# Credit goes back in steps: a stream of small chunks would else cause a message for
+# each. Must be well below the window that replicas send by (256 KiB).
+_CREDIT_STEP_BYTES = 32 * 1024
+
+class Client(Protocol):
+    """The connection that an exchange belongs to."""
+
+    door: Door
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    peer: Peer
+    is_congested: bool
+    """Whether bytes come more quickly than the client takes them."""
+
+    def on_answered(self, exchange: "Exchange") -> None:
+        """The answer is complete."""
+
+    def on_cut(self, exchange: "Exchange") -> None:
+        """The answer had begun and will not be completed."""
+
+    def regulate(self) -> None:
+        """There is room for more of the body again."""
+
+
+class Exchange:
+    """One request and its answer."""
+
+    # Class attributes rather than assignments in __init__: most requests change none
+    # of them, which saves each 0.25 µs.
+    keeps_alive = False
+    """Once the answer has begun: whether the connection goes on after it."""
+    is_uploading = False
+    """Whether more of the body will be sent to the replica."""
+    uncredited_bytes = 0
+    """Bytes of the body that the replica has not used yet."""
+    framer: BodyFramer | None = None
+    """Of a streamed answer that has begun."""
+    _ticket: Ticket | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _owed_bytes = 0
+    _is_over = False
+
+    def __init__(self, client: Client, request: Request) -> None:
+        self._client = client
+        self.request = request
+        given = request.given_id
+        self._id = (given and accept_id(given)) or next(client.door.ids)
+
+    # -- what the connection calls -----------------------------------------------------
+
+    def start(self) -> None:
+        """Answer the request, or send it on its way."""
+        request, door, peer = self.request, self._client.door, self._client.peer
+        destination = find_destination(request, door, peer)
+        if isinstance(destination, Page):
+            self._answer(destination)
+            return
+        call = make_call(
+            request, destination, door, peer=peer, request_id=self._id
+        )
+        self._submit(call, destination.deployment)
+
+    def upload(self) -> None:
+        """Pass on what has come of the body."""
+        request = self.request
+        body = request.take_body()
+        if self._ticket is not None and (body or request.is_complete):
+            self.is_uploading = not request.is_complete
+            self.uncredited_bytes += len(body)
+            self._ticket.send_body(body, last=request.is_complete)
+
+    def return_credit(self) -> None:
+        """Let the replica send as much again as the client has taken."""
+        if self._ticket is not None and self._owed_bytes:
+            self._ticket.credit(self._owed_bytes)
+            self._owed_bytes = 0
+
+    def refuse(self, page: Page) -> None:
+        """The rest of the body is malformed: give up."""
+        self._withdraw()
+        self._answer_or_cut(page)
+
+    def disconnect(self) -> None:
+        """The client is gone: give up."""
+        self._is_over = True
+        self._withdraw()
+
+    # -- Receiver: what the router calls -----------------------------------------------
+
+    def on_reply(self, message: Result | HttpReply, buffers: Buffers) -> None:
+        """Send the answer, or its beginning."""
+        assert isinstance(message, HttpReply)
+        body = buffers[0] if buffers else b""
+        if (
+            message.more
+            or self.request.method == "HEAD"
+            or message.status in BODILESS_STATUSES
+        ):
+            self._begin(message, body)
+            return
+        transport = self._client.transport
+        lines = self._connection_lines()
+        if len(body) <= _COPIED_BODY_BYTES:
+            transport.write(render_whole(message, body, self._id, lines))
+        else:
+            size_line = b"content-length: %d\r\n" % len(body)
+            head = render_head(message, size_line, self._id, lines)
+            transport.writelines((head, body))
+        self._finish()
+
+    def on_chunk(self, buffers: Buffers) -> None:
+        """Send more of the answer; never held back, not even to join it with others."""
+        size = sum(map(len, buffers))
+        self._send(lambda ...)
+    def on_failure(self, failure: Failure, buffers: Buffers) -> None:  # noqa: ARG002
+        """There is no answer, or no more of it."""
+        self._ticket = None
+        self._answer_or_cut(pages.failed(failure))
+
+    def on_credit(self, size: int) -> None:
+        """The replica has used some of the body."""
+        self.uncredited_bytes -= size
+        self._client.regulate()
+
+    def _submit(self, call: HttpCall, deployment: str) -> None:
+        client, request = self._client, self.request
+        if not request.is_complete:
+            self.is_uploading = True
+            if request.take_continue():
+                client.transport.write(CONTINUE)
+        body = request.take_body()
+        self.uncredited_bytes = len(body)
+        router = client.door.router
+        ticket = router.submit(deployment, call, (body,) if body else (), self)
+        if self._is_over:  # answered while it was being submitted
+            return
+        self._ticket = ticket
+        timeout_s = request.timeout_s(client.door.options.request_timeout_s)
+        if timeout_s is not None:
+            self._timer = client.loop.call_later(timeout_s, self._time_out, timeout_s)
+
+    # -- on the way back ---------------------------------------------------------------
+
+    def _connection_lines(self) -> bytes:
+        """Decide whether the connection goes on, and say so and the date."""
+        request, door = self.request, self._client.door
+        self.keeps_alive = (
+            request.keeps_alive
+            and not door.is_draining
+            # One that waits for `100 Continue` may send its body after all, or not.
+            and not (request.is_held_back and not request.is_complete)
+        )
+        if not self.keeps_alive:
+            return door.date_line + CLOSE_LINE
+        if request.version == "1.0":
+            return door.date_line + KEEP_ALIVE_LINE
+        return door.date_line
+
+    def _begin(self, message: HttpReply, body: bytes | memoryview) -> None:
+        """Start an answer that is streamed, or has a head only."""
+        request = self.request
+        length = message.length
+        if length is None and not message.more and request.method == "HEAD":
+            length = len(body)
+        self.framer = framer = BodyFramer(
+            message.status,
+            length,
+            is_head=request.method == "HEAD",
+            is_http_10=request.version == "1.0",
+        )
+        if framer.framing is Framing.UNTIL_CLOSE:
+            request.keeps_alive = False
+        head = render_head(message, framer.line, self._id, self._connection_lines())
+        transport = self._client.transport
+        if framer.framing is not Framing.NONE:
+            self._send(body, head)
+            ...
+        transport.write(head)
+        if message.more:
+            self._withdraw()
+        self._finish()
+
+    def _answer(self, page: Page) -> None:
+        self.on_reply(page_reply(page), (page.text.encode(),))
+
+    def _answer_or_cut(self, page: Page) -> None:
+        if self.framer is None:
+            self._answer(page)
+        else:
+            self._cut()
+
+    def _time_out(self, timeout_s: float) -> None:
+        self._timer = None
+        self._withdraw()
+        self._answer_or_cut(pages.timed_out(self._id, timeout_s))
+
+    def _cut(self) -> None:
+        self._is_over = True
+        self._withdraw()
+        self._client.on_cut(self)
+
+    def _finish(self) -> None:
+        self._is_over = True
+        self._ticket = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._client.on_answered(self)
+
+    def _withdraw(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._ticket is not None:
+            self._ticket.cancel()
+            self._ticket = None

@@ -1,0 +1,89 @@
+"""The answers that the proxy gives by itself: what they say and with which status.
+
+Pure: `Exchange` and `RequestReader` choose among them, `reply` turns them into bytes.
+"""
+
+import json
+
+from workbench.proxy.reply import Page
+from workbench.wire.messages import Failure, FailureKind
+
+__all__ = [
+    "HEAD_TOO_LARGE",
+    "MAX_HEAD_BYTES",
+    "NOT_READY",
+    "failed",
+    "healthz",
+    "malformed",
+    "not_found",
+    "not_implemented",
+    "routes",
+    "timed_out",
+]
+
+MAX_HEAD_BYTES = 64 * 1024
+
+HEAD_TOO_LARGE = Page(
+    431, f"The request line and headers exceed {MAX_HEAD_BYTES // 1024} KiB."
+)
+NOT_READY = Page(
+    503, "This proxy has not received its routes yet. Try again in a moment."
+)
+_DRAINING = Page(503, "This proxy is draining. Send new requests to another one.")
+_HEALTHY = Page(200, "success")
+_BROKEN = Page(500, "Internal Server Error")
+
+
+def healthz(*, is_ready: bool, is_draining: bool) -> Page:
+    """Whether to send this proxy traffic."""
+    if is_draining:
+        return _DRAINING
+    return _HEALTHY if is_ready else NOT_READY
+
+
+def routes(table: dict[str, str], *, is_ready: bool, is_draining: bool) -> Page:
+    """Which application answers under which prefix."""
+    if is_draining or not is_ready:
+        return healthz(is_ready=is_ready, is_draining=is_draining)
+    return Page(200, json.dumps(table), "application/json")
+
+
+def not_found(path: str, base_url: str) -> Page:
+    """No application answers here."""
+    return Page(
+        404,
+        f"Path '{path}' not found. Ping {base_url}/-/routes for available routes.",
+    )
+
+
+def malformed(what: str) -> Page:
+    """The bytes are not a request."""
+    return Page(400, f"Malformed request: {what}.")
+
+
+def not_implemented(what: str, status: int = 501) -> Page:
+    """The client asks for something that is not spoken here."""
+    return Page(status, f"{what} is not supported. Use plain HTTP/1.1.")
+
+
+def timed_out(request_id: str, timeout_s: float) -> Page:
+    """The answer did not begin in time."""
+    return Page(408, f"Request {request_id} timed out after {timeout_s:g}s.")
+
+
+def failed(failure: Failure) -> Page:
+    """What the client may know of a failure: never a traceback, nor user code's text.
+
+    Messages of UNAVAILABLE, QUEUE_FULL and CANCELLED are ours and say what to do.
+    """
+    if failure.kind in {FailureKind.UNAVAILABLE, FailureKind.QUEUE_FULL}:
+        return Page(503, failure.message)
+    if failure.kind is FailureKind.CANCELLED:
+        return Page(499, failure.message or "The request was cancelled.")
+    if failure.kind is FailureKind.REPLICA_LOST:
+        return Page(
+            500,
+            "Internal Server Error: the replica ended before it answered; "
+            "the request may or may not have run.",
+        )
+    return _BROKEN

@@ -1,0 +1,1 @@
+"""One process that runs user code and answers calls."""

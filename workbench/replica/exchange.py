@@ -1,0 +1,186 @@
+"""One HTTP call: the request as user code gets it, and the way its answer goes out.
+
+`server` makes an `Exchange` for each call it accepts; the classes in `http_entry` take
+the request from it and hand it the answer. What an ASGI application says through
+`send` is turned into calls of this by `asgi.Responder`.
+"""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope
+
+from workbench.replica.failures import http_failure
+from workbench.replica.flow import Upload
+from workbench.replica.respond import render_exception
+from workbench.replica.running import Running
+from workbench.wire.messages import Body, Buffers, Credit, HttpCall, HttpReply
+
+if TYPE_CHECKING:
+    from workbench.replica.reply import Reply
+    from workbench.replica.user_code import UserCode
+    from workbench.wire.channel import Channel
+
+__all__ = ["WHOLE_BYTES", "Exchange", "HttpRequest"]
+
+WHOLE_BYTES = 256 * 1024
+"""Bodies up to this size go out in one frame with their head. Larger ones are sent in
+pieces, so that none of them holds up the other calls of its channel."""
+
+_PIECE_BYTES = 128 * 1024
+_ASGI = {"version": "3.0", "spec_version": "2.4"}
+
+
+class Exchange(Running):
+    """One HTTP call."""
+
+    __slots__ = ("_body", "_call", "_is_read", "_over", "_upload")
+
+    def __init__(self, channel: "Channel", call: HttpCall, buffers: Buffers) -> None:
+        super().__init__(channel, call.id, call.request_id)
+        body = buffers[0] if buffers else b""
+        self._call = call
+        self._body = body if isinstance(body, bytes) else bytes(body)
+        self._is_read = False
+        self._over: asyncio.Event | None = None
+        self._upload: Upload | None = None
+        if call.more_body:
+            self._upload = Upload(self._body, self._give_credit)
+            # The router holds the rest of the body until it sees the call accepted.
+            self._give_credit(0)
+
+    async def answer(self, code: "UserCode") -> None:
+        await code.http.answer(self)
+
+    # -- what came in ------------------------------------------------------------------
+
+    def scope(self) -> Scope:
+        """A new ASGI scope."""
+        call = self._call
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": call.http_version,
+            "method": call.method,
+            "scheme": call.scheme,
+            "path": call.path,
+            "raw_path": call.raw_path,
+            "query_string": call.query,
+            "root_path": call.root_path,
+            "headers": call.headers,
+            "client": call.client,
+            "server": call.server,
+        }
+
+    def request(self) -> "HttpRequest":
+        """What a plain callable gets."""
+        body = self._body if self._upload is None else None
+        return HttpRequest(self.scope(), self.receive, body)
+
+    async def receive(self) -> Message:
+        """The next part of the body; after it, once it is so, that the client left."""
+        if not self._is_read and not self.is_abandoned:
+            body, more = self._body, False
+            if self._upload is not None:
+                body, more = await self._upload.read()
+            if not self.is_abandoned:
+                self._is_read = not more
+                return {"type": "http.request", "body": body, "more_body": more}
+        if not self.is_abandoned and not self.is_answered:
+            if self._over is None:
+                self._over = asyncio.Event()
+            await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    def on_body(self, part: Body, buffers: Buffers) -> None:
+        """More of the body arrived."""
+        if self._upload is not None:
+            data = bytes(buffers[0]) if buffers else b""
+            self._upload.put(data, last=part.last)
+
+    def _give_credit(self, size: int) -> None:
+        self._send(Credit(self.id, size), ())
+
+    # -- what goes out -----------------------------------------------------------------
+
+    def reply(self, reply: "Reply") -> None:
+        """Answer in one frame."""
+        head = HttpReply(self.id, reply.status, reply.head, reply.length, False)
+        self._send(head, (reply.body,))
+        self._close()
+
+    async def deliver(self, reply: "Reply") -> None:
+        """Answer with a body of any size."""
+        body = reply.body
+        if len(body) <= WHOLE_BYTES:
+            self.reply(reply)
+            return
+        length = len(body) if reply.length is None else reply.length
+        self.begin(HttpReply(self.id, reply.status, reply.head, length, True), (b"",))
+        await self.send_pieces(body)
+        self.end()
+
+    async def send_pieces(self, body: bytes | memoryview) -> None:
+        """Send part of a body, in several chunks if it is large."""
+        if len(body) <= WHOLE_BYTES:
+            await self.chunk((body,))
+            return
+        view = memoryview(body)
+        for start in range(0, len(view), _PIECE_BYTES):
+            await self.chunk((view[start : start + _PIECE_BYTES],))
+
+    def end(self) -> None:
+        super().end()
+        self._close()
+
+    def fail_with(self, error: BaseException) -> None:
+        reply = None if self.has_begun else render_exception(error)
+        if reply is None:
+            self.fail(http_failure(self.id, error, self.request_id))
+        else:
+            self.reply(reply)
+
+    def on_abandoned(self) -> None:
+        if self._upload is not None:
+            self._upload.put(b"", last=True)
+        if self._over is not None:
+            self._over.set()
+
+    def _close(self) -> None:
+        self.is_answered = True
+        if self._over is not None:
+            self._over.set()
+
+
+class HttpRequest(Request):
+    """Starlette's request, quicker to read when its body is already there.
+
+    `await request.json()` of a small body takes 0.6 µs here, 9.7 in the base class.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, body: bytes | None) -> None:
+        super().__init__(scope, receive)
+        if body is not None:
+            # Where the base class keeps a body once it has read it.
+            self._body = body
+
+    async def json(self) -> Any:
+        """The body as a JSON value."""
+        if not hasattr(self, "_json"):
+            self._json = _parse_json(await self.body())
+        return self._json
+
+
+def _parse_json(body: bytes) -> object:
+    """What `json.loads` makes of it, sooner.
+
+    msgspec agrees with `json` wherever it succeeds; what it refuses (NaN, UTF-16, lone
+    surrogates, numbers out of range) is left to `json`, as is the error message.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return json.loads(body)

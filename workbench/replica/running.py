@@ -1,0 +1,112 @@
+"""A call that has a slot: what it answers, and what stops it.
+
+`server` makes one per accepted call and keeps it until the slot is given back; the two
+kinds are `asgi.Exchange` (HTTP) and `method_call.MethodCall` (handles). Nothing here
+knows slots or user code.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from workbench.replica.flow import SendWindow
+from workbench.wire.messages import Buffers, Chunk, End, Failure, Message
+
+if TYPE_CHECKING:
+    from workbench.replica.threads import Job
+    from workbench.replica.user_code import UserCode
+    from workbench.wire.channel import Channel
+
+__all__ = ["Running"]
+
+
+class Running:
+    """One accepted call."""
+
+    __slots__ = (
+        "_window",
+        "channel",
+        "has_begun",
+        "id",
+        "is_abandoned",
+        "is_answered",
+        "job",
+        "request_id",
+        "task",
+    )
+
+    def __init__(self, channel: "Channel", call_id: int, request_id: str) -> None:
+        self.channel = channel
+        self.id = call_id
+        self.request_id = request_id
+        self.task: asyncio.Task[None] | None = None
+        """Runs the call; None until its first step, for a task that is cancelled
+        before it would not even reach its `finally`."""
+        self.job: Job[object] | None = None
+        """Thread work of this call; it holds the slot even if the task has ended."""
+        self.has_begun = False
+        """The beginning of a stream is out: a failure can only cut it."""
+        self.is_answered = False
+        """The last word is out; what runs on is nobody's business."""
+        self.is_abandoned = False
+        """The caller is gone, or was told that it gets nothing: nothing is sent."""
+        self._window: SendWindow | None = None
+
+    async def answer(self, code: "UserCode") -> None:
+        """Run user code and send what comes of it."""
+        raise NotImplementedError
+
+    def fail_with(self, error: BaseException) -> None:
+        """Answer with what user code raised."""
+        raise NotImplementedError
+
+    def fail(self, failure: Failure, buffers: Buffers = ()) -> None:
+        """Answer that the call failed."""
+        self._send(failure, buffers)
+        self.is_answered = True
+
+    def abandon(self) -> None:
+        """Stop and say nothing more; what was answered in full may run on."""
+        if self.is_answered or self.is_abandoned:
+            return
+        self.is_abandoned = True
+        self.on_abandoned()
+        if self.task is not None:
+            self.task.cancel()
+
+    def on_abandoned(self) -> None:
+        """Wake what waits for the caller; for a subclass."""
+
+    # -- streams -----------------------------------------------------------------------
+
+    def begin(self, message: Message | None, buffers: Buffers) -> None:
+        """Open the stream, with its first message if it has one."""
+        self.has_begun = True
+        self._window = SendWindow()
+        self._window.take(sum(map(len, buffers)))
+        if message is not None:
+            self._send(message, buffers)
+
+    async def chunk(self, buffers: Buffers) -> None:
+        """Send one item once there is room for it."""
+        window = self._window
+        assert window is not None  # noqa: S101 - begin() comes first
+        if not window.is_open:
+            await window.wait_open()
+        if self.channel.is_congested:
+            await self.channel.wait_writable()
+        window.take(sum(map(len, buffers)))
+        self._send(Chunk(self.id), buffers)
+
+    def end(self) -> None:
+        """Close the stream."""
+        self._send(End(self.id), ())
+        self.is_answered = True
+
+    def on_credit(self, size: int) -> None:
+        """The receiver has used `size` bytes of the stream."""
+        if self._window is not None:
+            self._window.give(size)
+
+    def _send(self, message: Message, buffers: Buffers) -> None:
+        if not self.is_abandoned:
+            self.channel.send(message, buffers)

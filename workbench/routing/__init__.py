@@ -1,0 +1,1 @@
+"""Choosing a replica for a call: table, policies, admission, dispatch."""

@@ -1,0 +1,264 @@
+"""Sends calls to replicas: the one object that a proxy or a handle talks to.
+
+A `Router` follows the controller's table and keeps a `Lane` per deployment, which lets
+`Admission` decide and its `Link`s act. Everything runs on the router's loop. A call
+costs no task and no future: it is sent within `submit`, and its receiver is called
+from within the channel's `data_received`.
+"""
+
+import asyncio
+import itertools
+import logging
+from functools import partial
+from typing import Final
+
+from workbench.errors import BackPressureError, DeploymentUnavailableError
+from workbench.routing.admission import Admission
+from workbench.routing.call import Receiver, Ticket
+from workbench.routing.link import Dial, Link, Outgoing
+from workbench.routing.table import RouteIndex
+from workbench.spec.table import Address, DeploymentEntry, RouteEntry, Table
+from workbench.wire.channel import Channel
+from workbench.wire.messages import (
+    Buffers,
+    Call,
+    FailureKind,
+    HttpCall,
+    Message,
+    Subscribe,
+    TableSeen,
+    TableUpdate,
+)
+from workbench.wire.reconnect import stay_connected
+
+__all__ = ["Router"]
+
+logger = logging.getLogger(__name__)
+
+# A handle may be used before the table that names its deployment has come.
+_UNKNOWN_S: Final = 1.0
+
+
+class Router:
+    """One process's way to every deployment; all of it runs on one event loop.
+
+    Channels to a deployment's replicas are opened with the first call to it: were all
+    opened at once, their number would be the square of the number of replicas.
+    """
+
+    def __init__(self, *, name: str, secret: bytes, host_id: str) -> None:
+        self._name = name
+        self._dial = partial(stay_connected, host_id=host_id, secret=secret)
+        self._ids = itertools.count(1)
+        self._version = -1
+        self._entries: dict[str, DeploymentEntry] = {}
+        self._routes = RouteIndex(Table())
+        self._lanes: dict[str, Lane] = {}
+        self._ready = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a table has come."""
+        return self._ready.is_set()
+
+    async def wait_until_ready(self) -> None:
+        """Wait until a first table has come."""
+        await self._ready.wait()
+
+    def match(self, path: str) -> RouteEntry | None:
+        """Find the application that a path belongs to."""
+        return self._routes.match(path)
+
+    def routes(self) -> dict[str, str]:
+        """Say which prefix leads to which application."""
+        return self._routes.apps()
+
+    def next_id(self) -> int:
+        """Return a number for a call; no other call of this router has it."""
+        return next(self._ids)
+
+    def submit(
+        self,
+        deployment: str,
+        message: Call | HttpCall,
+        buffers: Buffers,
+        receiver: Receiver,
+    ) -> Ticket:
+        """Send a call to the deployment named by key, now or when there is room.
+
+        The receiver is never called before this returns. Keep what the buffers show
+        unchanged until the answer has come: they are not copied.
+        """
+        lane = self._lanes.get(deployment) or self._open_lane(deployment)
+        return lane.submit(message, buffers, receiver)
+
+    async def follow(self, controller: Address) -> None:
+        """Take every table the controller publishes, until cancelled.
+
+        While it is away the last table is used. What it says first on a new channel
+        counts even with a lower version: it may have started anew.
+        """
+        await self._dial(_Subscription(self, self._name), controller)
+
+    def update(self, table: Table, *, is_first: bool = True) -> None:
+        """Route by this table; one older than the last is ignored unless `is_first`."""
+        if table.version <= self._version and not is_first:
+            return
+        self._version = table.version
+        self._routes = RouteIndex(table)
+        self._entries = {entry.key: entry for entry in table.deployments}
+        for key, lane in list(self._lanes.items()):
+            if entry := self._entries.get(key):
+                lane.update(entry)
+            elif lane.is_known:
+                self._drop_lane(key)
+        self._ready.set()
+
+    async def close(self) -> None:
+        """Close every channel; calls that wait or run fail."""
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
+            await lane.close()
+
+    def _open_lane(self, deployment: str) -> "Lane":
+        lane = self._lanes[deployment] = Lane(deployment, self._dial)
+        if entry := self._entries.get(deployment):
+            lane.update(entry)
+        else:
+            self._give_up_later(lane)
+        return lane
+
+    def _give_up_later(self, lane: "Lane") -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(_UNKNOWN_S, self._give_up, lane)
+
+    def _give_up(self, lane: "Lane") -> None:
+        if not self.is_ready:
+            self._give_up_later(lane)
+        elif not lane.is_known and self._lanes.get(lane.deployment) is lane:
+            self._drop_lane(lane.deployment)
+
+    def _drop_lane(self, deployment: str) -> None:
+        app, _, name = deployment.partition("#")
+        self._lanes.pop(deployment).retire(
+            f"Application {app!r} has no deployment {name!r} (any more)."
+        )
+
+
+class Lane:
+    """The calls to one deployment."""
+
+    def __init__(self, deployment: str, dial: Dial) -> None:
+        self.deployment = deployment
+        self.admission: Admission[Outgoing] = Admission()
+        self.is_known = False
+        """A table has named the deployment."""
+        self._dial = dial
+        self._failure = ""
+        """Why no call can ever be answered."""
+        self._links: dict[str, Link] = {}
+        self._leaving: list[Link] = []
+
+    # -- called by the router ----------------------------------------------------------
+
+    def submit(
+        self, message: Call | HttpCall, buffers: Buffers, receiver: Receiver
+    ) -> Outgoing:
+        """Send a call, or let it wait, or refuse it soon."""
+        call = Outgoing(self, message, buffers, receiver)
+        slots = self.admission.take(message.id)
+        if slots is not None:
+            self._links[slots.replica].assign(call)
+        elif self._failure or not self.admission.enqueue(message.id, call):
+            asyncio.get_running_loop().call_soon(self._refuse, call)
+        return call
+
+    def update(self, entry: DeploymentEntry) -> None:
+        """Take over what the table says of the deployment."""
+        self.is_known = True
+        self.admission.resize(entry.max_ongoing_requests, entry.max_queued_requests)
+        wanted = {replica.id: replica for replica in entry.replicas}
+        for link in list(self._links.values()):
+            if wanted.get(link.entry.id) != link.entry:
+                self._retire(link)
+        for replica in wanted.values():
+            if replica.id not in self._links:
+                link = Link(self, self.deployment, replica)
+                self._links[replica.id] = link
+                link.start(self._dial)
+        self._set_failure(entry.failure)
+        self.pump()
+
+    def retire(self, why: str) -> None:
+        """Take no more calls; those at replicas may end."""
+        for link in list(self._links.values()):
+            self._retire(link)
+        self._set_failure(why)
+
+    async def close(self) -> None:
+        """Close every channel; calls that wait or run fail."""
+        self._set_failure("This process is stopping.")
+        for link in [*self._links.values(), *self._leaving]:
+            await link.close()
+
+    # -- called by links ---------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Send what waits and has room now."""
+        for call, slots in self.admission.pump():
+            self._links[slots.replica].assign(call)
+
+    def reroute(self, call: Outgoing) -> None:
+        """Send a call elsewhere that a replica did not take."""
+        slots = self.admission.take(call.message.id)
+        if slots is not None:
+            self._links[slots.replica].assign(call)
+        elif self._failure:
+            self._refuse(call)
+        else:
+            self.admission.put_back(call.message.id, call)
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _retire(self, link: Link) -> None:
+        del self._links[link.entry.id]
+        link.retire()
+        self._leaving = [each for each in [*self._leaving, link] if each.is_open]
+
+    def _set_failure(self, why: str) -> None:
+        self._failure = why
+        if why:
+            for call in self.admission.drop_all():
+                self._refuse(call)
+
+    def _refuse(self, call: Outgoing) -> None:
+        if self._failure:
+            kind, error = FailureKind.UNAVAILABLE, DeploymentUnavailableError
+            call.fail(kind, error, self._failure)
+            return
+        limit = self.admission.max_queued
+        message = f"{limit} calls to {self.deployment} wait in this process already "
+        message += f"(max_queued_requests={limit})."
+        call.fail(FailureKind.QUEUE_FULL, BackPressureError, message)
+
+
+class _Subscription:
+    """The router's end of the channel to the controller."""
+
+    def __init__(self, router: Router, name: str) -> None:
+        self._router = router
+        self._name = name
+        self._is_first = True
+
+    def on_open(self, channel: Channel) -> None:
+        self._is_first = True
+        channel.send(Subscribe(self._name))
+
+    def on_message(self, channel: Channel, message: Message, _buffers: Buffers) -> None:
+        if isinstance(message, TableUpdate):
+            self._router.update(message.table, is_first=self._is_first)
+            self._is_first = False
+            channel.send(TableSeen(message.table.version))
+
+    def on_closed(self, channel: Channel, error: Exception | None) -> None:
+        logger.info("The controller is away; routing by the last table (%s)", error)

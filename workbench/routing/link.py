@@ -1,0 +1,301 @@
+"""One replica as a router sees it: the channel to it, and the calls that are there.
+
+Made by `dispatch` for each replica of the table. Every method runs on the router's
+loop; a call costs no task and no future.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Protocol, TypeAlias
+
+from workbench.errors import CallError, ProtocolError, ReplicaUnavailableError
+from workbench.routing.admission import Admission, Slots
+from workbench.routing.call import Receiver
+from workbench.spec.table import Address, ReplicaEntry
+from workbench.wire.channel import Channel, Endpoint
+from workbench.wire.messages import (
+    Body,
+    Buffers,
+    Call,
+    Cancel,
+    Chunk,
+    Credit,
+    Drain,
+    Drained,
+    End,
+    Failure,
+    FailureKind,
+    Free,
+    HttpCall,
+    HttpReply,
+    Message,
+    Reject,
+    Result,
+)
+
+__all__ = ["Dial", "Link", "Outgoing"]
+
+logger = logging.getLogger(__name__)
+
+Dial: TypeAlias = Callable[[Endpoint, Address], Coroutine[None, None, None]]
+"""Keeps a channel open until cancelled (`stay_connected`, given host and secret)."""
+
+
+class Lane(Protocol):
+    """What a link and its calls need of their deployment (`dispatch.Lane`)."""
+
+    admission: "Admission[Outgoing]"
+
+    def pump(self) -> None:
+        """There may be room for a waiting call."""
+
+    def reroute(self, call: "Outgoing") -> None:
+        """A call was not taken: send it elsewhere, or let it wait."""
+
+
+class Outgoing:
+    """A call on its way: waiting, at a replica, or over. The caller's `Ticket`.
+
+    Body parts beyond the first are held until the replica has taken the call, which
+    its first `Credit` (or a reply) shows: before that it could be rejected, and then
+    needs its whole body elsewhere. A caller who sends no more than it has credit for
+    thereby bounds what is held.
+    """
+
+    __slots__ = (
+        "buffers",
+        "held",
+        "is_over",
+        "is_taken",
+        "lane",
+        "link",
+        "message",
+        "receiver",
+    )
+
+    def __init__(
+        self, lane: Lane, message: Call | HttpCall, buffers: Buffers, receiver: Receiver
+    ) -> None:
+        self.lane = lane
+        self.message = message
+        self.buffers = buffers
+        self.receiver = receiver
+        self.link: Link | None = None
+        self.held: list[tuple[bytes, bool]] = []
+        self.is_taken = False
+        self.is_over = False
+
+    # -- the caller's side -------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Withdraw the call: waiting it never runs, running it is cancelled."""
+        if self.is_over:
+            return
+        self.is_over = True
+        if self.link is None:
+            self.lane.admission.withdraw(self.message.id)
+        else:
+            self.link.cancel(self)
+
+    def credit(self, size: int) -> None:
+        """Let the replica send `size` more bytes of the stream."""
+        if self.link is not None and not self.is_over:
+            self.link.send(Credit(self.message.id, size))
+
+    def send_body(self, data: bytes, *, last: bool) -> None:
+        """Send more of the body, once the replica has taken the call."""
+        if self.is_over:
+            return
+        if self.link is not None and self.is_taken:
+            self.link.send(Body(self.message.id, last), (data,))
+        else:
+            self.held.append((data, last))
+
+    # -- the replica's side ------------------------------------------------------------
+
+    def take(self, link: "Link") -> None:
+        """The replica has taken the call: it will not reject it any more."""
+        if self.is_taken:
+            return
+        self.is_taken = True
+        for data, last in self.held:
+            link.send(Body(self.message.id, last), (data,))
+        self.held = []
+
+    def fail(self, kind: FailureKind, error: type[CallError], message: str) -> None:
+        """End the call with a failure that the router itself found."""
+        if self.is_over:
+            return
+        self.is_over = True
+        failure = Failure(self.message.id, kind, error.__name__, message)
+        try:
+            self.receiver.on_failure(failure, ())
+        except Exception:
+            logger.exception("A receiver did not take a failure")
+
+
+class Link:
+    """The calls at one replica, and the channel to it (whose `Endpoint` this is)."""
+
+    def __init__(self, lane: Lane, deployment: str, entry: ReplicaEntry) -> None:
+        self.entry = entry
+        self._lane = lane
+        self._deployment = deployment
+        self._calls: dict[int, Outgoing] = {}
+        self._channel: Channel | None = None
+        self._slots: Slots | None = None
+        self._is_retired = False
+        self._connecting: asyncio.Task[None] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a channel."""
+        return self._channel is not None
+
+    # -- called by the lane ------------------------------------------------------------
+
+    def start(self, dial: Dial) -> None:
+        """Connect, and connect again whenever the channel is lost."""
+        loop = asyncio.get_running_loop()
+        self._connecting = loop.create_task(dial(self, self.entry.address))
+
+    def retire(self) -> None:
+        """Take no more calls; close when those that are there have ended."""
+        self._leave()
+        self._is_retired = True
+        self._close_if_idle()
+
+    async def close(self) -> None:
+        """Close at once; calls that are there fail."""
+        self._leave()
+        if self._channel is not None:
+            self._channel.close()
+        if self._connecting is not None:
+            await asyncio.wait([self._connecting])
+
+    def assign(self, call: Outgoing) -> None:
+        """Send a call that `Admission` gave this replica's slot to."""
+        call.link = self
+        self._calls[call.message.id] = call
+        try:
+            self.send(call.message, call.buffers)
+        except ProtocolError as error:
+            self._end(call.message.id)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(call.fail, FailureKind.UNREADABLE, CallError, str(error))
+
+    def send(self, message: Message, buffers: Buffers = ()) -> None:
+        """Say something to the replica, if it is there."""
+        if self._channel is not None:
+            self._channel.send(message, buffers)
+
+    def cancel(self, call: Outgoing) -> None:
+        """Tell the replica that nobody waits for the call any more."""
+        if self._calls.get(call.message.id) is call:
+            self.send(Cancel(call.message.id))
+            self._end(call.message.id)
+
+    # -- called by the channel ---------------------------------------------------------
+
+    def on_open(self, channel: Channel) -> None:
+        self._channel = channel
+        self._slots = self._lane.admission.add(self.entry.id)
+        self._lane.pump()
+
+    def on_message(self, channel: Channel, message: Message, buffers: Buffers) -> None:
+        try:
+            self._handle(message, buffers)
+        except Exception:
+            # One receiver's fault must not end the channel, and all calls with it.
+            logger.exception("A receiver did not take %s", type(message).__name__)
+
+    def on_closed(self, channel: Channel, error: Exception | None) -> None:
+        self._channel = None
+        self._remove_slots()
+        calls, self._calls = self._calls, {}
+        message = f"Replica {self.entry.id} of {self._deployment} ended"
+        message += f" before it answered{f' ({error})' if error else ''}."
+        for call in calls.values():
+            call.fail(FailureKind.REPLICA_LOST, ReplicaUnavailableError, message)
+
+    # -- messages ----------------------------------------------------------------------
+
+    def _handle(self, message: Message, buffers: Buffers) -> None:
+        match message:
+            case HttpReply() if message.more:
+                if (call := self._calls.get(message.id)) is not None:
+                    call.take(self)
+                    call.receiver.on_reply(message, buffers)
+            case HttpReply() | Result():
+                if (call := self._end(message.id)) is not None:
+                    call.receiver.on_reply(message, buffers)
+            case Chunk():
+                if (call := self._calls.get(message.id)) is not None:
+                    call.receiver.on_chunk(buffers)
+            case End():
+                if (call := self._end(message.id)) is not None:
+                    call.receiver.on_end()
+            case Failure():
+                if (call := self._end(message.id)) is not None:
+                    call.receiver.on_failure(message, buffers)
+            case Credit():
+                if (call := self._calls.get(message.id)) is not None:
+                    call.take(self)
+                    call.receiver.on_credit(message.size)
+            case _:
+                self._handle_load(message)
+
+    def _handle_load(self, message: Message) -> None:
+        match message:
+            case Reject():
+                self._reject(message)
+            case Free():
+                if self._slots is not None:
+                    self._slots.free()
+                    self._lane.pump()
+            case Drain():
+                self._leave()
+                self.send(Drained())
+            case _:
+                logger.warning("Replica %s sent %r", self.entry.id, message)
+
+    def _reject(self, message: Reject) -> None:
+        call = self._calls.pop(message.id, None)
+        if self._slots is not None:
+            # A call that was cancelled has given its slot back already.
+            self._slots.saturate() if call is None else self._slots.reject()
+        if message.draining:
+            self._leave()
+        if call is not None:
+            call.link = None
+            self._lane.reroute(call)
+        self._close_if_idle()
+
+    def _end(self, call_id: int) -> Outgoing | None:
+        """Take a call off the books, and use its slot for the next."""
+        call = self._calls.pop(call_id, None)
+        if call is None:
+            return None
+        call.is_over = True
+        if self._slots is not None:
+            self._slots.end()
+            self._lane.pump()
+        elif self._is_retired:
+            self._close_if_idle()
+        return call
+
+    def _leave(self) -> None:
+        """Assign no more calls, and do not come back when the channel closes."""
+        self._remove_slots()
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    def _remove_slots(self) -> None:
+        if self._slots is not None:
+            self._lane.admission.remove(self._slots)
+            self._slots = None
+
+    def _close_if_idle(self) -> None:
+        if self._is_retired and self._channel is not None and not self._calls:
+            self._channel.close()

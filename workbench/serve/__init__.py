@@ -1,0 +1,112 @@
+"""The public API, with the names and meaning of `ray.serve`.
+
+    from workbench import serve
+
+    @serve.deployment
+    class Echo:
+        async def __call__(self, request):
+            return await request.json()
+
+    serve.run(Echo.bind())
+
+A Ray Serve program ports by changing the import line.
+"""
+
+import threading
+
+from workbench import api
+from workbench.api import connect, get_app_handle, shutdown, status
+from workbench.deployment import Application, Deployment, deployment, ingress
+from workbench.errors import WorkbenchError
+from workbench.handle import DeploymentHandle
+from workbench.replica.context import (
+    ReplicaContext,
+    current_replica,
+    get_replica_context,
+)
+from workbench.serve.config import http_options as as_http_options
+from workbench.spec.http import HTTPOptions
+from workbench.spec.status import ServeStatus
+
+__all__ = [
+    "Application",
+    "Deployment",
+    "HTTPOptions",
+    "ReplicaContext",
+    "ServeStatus",
+    "connect",
+    "delete",
+    "deployment",
+    "get_app_handle",
+    "get_deployment_handle",
+    "get_replica_context",
+    "ingress",
+    "run",
+    "shutdown",
+    "start",
+    "status",
+]
+
+
+def start(
+    *,
+    http_options: HTTPOptions | dict[str, object] | None = None,
+    keep: bool | None = None,
+) -> None:
+    """Start an instance, or use the one that runs.
+
+    With `keep` it outlives this process (a notebook's default); a script's ends with
+    it. Options of a running proxy cannot change: asking for another port is an error.
+
+    Raises:
+        PortBusyError: the port asked for by number is taken.
+        StartError: the instance did not come up.
+    """
+    api.start(http=as_http_options(http_options), keep=keep)
+
+
+def run(
+    target: Application,
+    *,
+    blocking: bool = False,
+    name: str = "default",
+    route_prefix: str | None = "/",
+) -> DeploymentHandle:
+    """Deploy an application, wait until it serves, and return a handle to it.
+
+    The same name again is an update in place: only what changed moves, and no request
+    is lost. With `blocking` it then waits for Ctrl-C. Starts an instance if none runs.
+
+    Raises:
+        TypeError: `target` is not an application.
+        ValueError: the route cannot be.
+        RuntimeError: it did not come up (a DeployError); what served before still does.
+    """
+    deployed = api.deploy(target, name=name, route_prefix=route_prefix)
+    if blocking:
+        while True:
+            threading.Event().wait(1.0)
+    return deployed.handle
+
+
+def delete(name: str) -> None:
+    """Stop an application and wait until it is gone; an unknown name is ignored."""
+    api.delete(name)
+
+
+def get_deployment_handle(
+    deployment_name: str, app_name: str | None = None
+) -> DeploymentHandle:
+    """A handle to any deployment; in a replica, by default one of its own application.
+
+    Raises:
+        WorkbenchError: no `app_name` outside a replica.
+        KeyError: there is no such deployment.
+    """
+    replica = current_replica()
+    if replica is not None:
+        return DeploymentHandle(deployment_name, app_name or replica.app_name)
+    if app_name is None:
+        msg = "Outside a replica, get_deployment_handle needs app_name."
+        raise WorkbenchError(msg, 'For example app_name="default".')
+    return api.get_deployment_handle(deployment_name, app_name)

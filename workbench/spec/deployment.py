@@ -1,0 +1,145 @@
+"""What a user declares of one deployment, and the version that follows from it."""
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Self
+
+__all__ = ["ActorOptions", "DeploymentOptions", "DeploymentSpec", "Kind", "Version"]
+
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorOptions:
+    """Resources and environment of one replica (Ray's names and units)."""
+
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    memory: float = 0.0
+    """Bytes."""
+    resources: dict[str, float] = field(default_factory=dict)
+    accelerator_type: str | None = None
+    runtime_env: dict[str, object] = field(default_factory=dict)
+    label_selector: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, options: dict[str, object] | None) -> Self:
+        """Check a user's `ray_actor_options`.
+
+        Raises:
+            ValueError: an unknown key, or a negative amount.
+        """
+        given = dict(options or {})
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(given) - known):
+            msg = (
+                f"ray_actor_options has unknown keys {unknown}; "
+                f"known are {sorted(known)}."
+            )
+            raise ValueError(msg)
+        given = {key: value for key, value in given.items() if value is not None}
+        made = cls(**given)  # type: ignore[arg-type]  # checked below
+        for name, amount in made.bundle().items():
+            if not isinstance(amount, int | float) or amount < 0:
+                msg = f"ray_actor_options asks for {amount!r} {name}; give 0 or more."
+                raise ValueError(msg)
+        return made
+
+    def bundle(self) -> dict[str, float]:
+        """The reservation one replica needs, as Ray resource amounts."""
+        amounts = {
+            "CPU": self.num_cpus,
+            "GPU": self.num_gpus,
+            "memory": self.memory,
+            **self.resources,
+        }
+        if self.accelerator_type:
+            amounts[f"accelerator_type:{self.accelerator_type}"] = 0.001
+        return {name: amount for name, amount in amounts.items() if amount}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentOptions:
+    """Every option of a deployment: default, unit and check stand here only."""
+
+    num_replicas: int = 1
+    max_ongoing_requests: int = 5
+    """Calls one replica runs at the same time; never more."""
+    max_queued_requests: int = -1
+    """Calls that may wait in each caller; -1 is no limit."""
+    user_config: object = None
+    """JSON value handed to `reconfigure`; changing only this restarts nothing."""
+    ray_actor_options: ActorOptions = field(default_factory=ActorOptions)
+    graceful_shutdown_timeout_s: float = 20.0
+    """Time that running calls get to finish when a replica stops."""
+    health_check_period_s: float = 10.0
+    health_check_timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Reject what cannot work, naming the value."""
+        _require_int("num_replicas", self.num_replicas, 1)
+        _require_int("max_ongoing_requests", self.max_ongoing_requests, 1)
+        if self.max_queued_requests != -1:
+            _require_int("max_queued_requests", self.max_queued_requests, 1)
+        for name in (
+            "graceful_shutdown_timeout_s",
+            "health_check_period_s",
+            "health_check_timeout_s",
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or value < 0:
+                msg = f"{name} is a time in seconds, 0 or more; got {value!r}."
+                raise ValueError(msg)
+        try:
+            json.dumps(self.user_config)
+        except (TypeError, ValueError) as error:
+            msg = f"user_config must be JSON: {error}."
+            raise ValueError(msg) from None
+
+
+def _require_int(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"{name} must be a whole number; got {value!r}."
+        raise TypeError(msg)
+    if value < least:
+        msg = f"{name} must be at least {least}; got {value}."
+        raise ValueError(msg)
+
+
+class Kind(StrEnum):
+    """What the user's target is, hence how a call enters it."""
+
+    CLASS = "class"
+    FUNCTION = "function"
+    ASGI = "asgi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """Content hashes of a deployment: equal parts need no work.
+
+    `code` covers all code the target reaches, `init` the constructor's part of it and
+    the bind arguments, `placement` resources and environment, `config` the rest.
+    """
+
+    code: str
+    init: str
+    placement: str
+    config: str
+
+    def __str__(self) -> str:
+        return self.code[:7]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentSpec:
+    """One deployment as the controller keeps it; blobs are named by their hash."""
+
+    name: str
+    kind: Kind
+    options: DeploymentOptions
+    version: Version
+    code: str
+    """Id of the code blob (see `workbench.code`)."""
+    args: str
+    """Id of the blob with the bind arguments."""

@@ -1,0 +1,78 @@
+"""What the controller and a replica process tell each other."""
+
+from dataclasses import dataclass, field
+
+from workbench.spec.deployment import DeploymentOptions, Kind, Version
+from workbench.spec.table import Address
+
+__all__ = ["Description", "LoadRequest", "Report", "Seat", "ShellConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellConfig:
+    """What a shell must know before it belongs to anybody."""
+
+    id: str
+    socket_dir: str
+    """Directory (mode 0700) for Unix sockets on this host."""
+    host: str
+    """Address to listen on by TCP."""
+    secret: bytes
+    """Key that both ends of every channel prove to know."""
+    controller: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """The place of a replica: what it is, and what it may use of its node."""
+
+    app: str
+    deployment: str
+    kind: Kind
+    options: DeploymentOptions
+    version: Version
+    replica_id: str = ""
+    reservation: str = ""
+    """Where it sits; told back to a controller that has to find out."""
+    node_id: str = ""
+    gpu_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRequest:
+    """Become a replica, or (to a running one) take over new code or options."""
+
+    seat: Seat
+    code: bytes
+    args: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a `load`, `keep` or `reconfigure` went.
+
+    `error` is empty on success, else the user's traceback without our frames (or a
+    sentence of ours). `refused` says why the living instance could not be kept; the
+    old code then still serves.
+    """
+
+    error: str = ""
+    refused: str = ""
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a process says of itself, for a controller that has to find out."""
+
+    id: str
+    pid: int
+    host_id: str
+    address: Address
+    seat: Seat | None = None
+    """None while it is a warm shell."""
+    is_serving: bool = False
+    is_draining: bool = False
+    ongoing: int = 0
+    log_path: str = ""
+    extra: dict[str, str] = field(default_factory=dict)

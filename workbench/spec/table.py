@@ -1,0 +1,61 @@
+"""The routing table that the controller publishes to every router."""
+
+from dataclasses import dataclass, field
+
+__all__ = ["Address", "DeploymentEntry", "ReplicaEntry", "RouteEntry", "Table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a process listens: by Unix socket on its own host, by TCP elsewhere."""
+
+    host_id: str
+    """Equal for processes that can share a Unix socket."""
+    path: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaEntry:
+    """One replica that takes calls."""
+
+    id: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentEntry:
+    """One deployment and the replicas that serve it now."""
+
+    app: str
+    name: str
+    max_ongoing_requests: int
+    max_queued_requests: int
+    replicas: tuple[ReplicaEntry, ...]
+    failure: str = ""
+    """Why it can serve nobody, when it has failed for good; else empty."""
+
+    @property
+    def key(self) -> str:
+        """Name that is unique in the instance."""
+        return f"{self.app}#{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteEntry:
+    """URL prefix of one application."""
+
+    prefix: str
+    app: str
+    deployment: str
+    """Key of the deployment that calls enter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Everything a router needs, numbered so that an older one is never taken."""
+
+    version: int = 0
+    routes: tuple[RouteEntry, ...] = ()
+    deployments: tuple[DeploymentEntry, ...] = field(default=())

@@ -1,0 +1,186 @@
+"""Messages to bytes and back, without any I/O.
+
+A frame is a prefix of three little-endian 32-bit numbers (bytes of the whole frame,
+bytes of the header, number of buffers), the sizes of all buffers but the last, the
+header (one message as MessagePack), then the buffers as they are. Called by `channel`
+and `handshake`; what is inside a buffer is never looked at here.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from workbench.errors import ProtocolError
+from workbench.wire.messages import Buffers, Message
+
+__all__ = ["MAX_FRAME_BYTES", "Decoder", "Piece", "encode", "join", "read_frame"]
+
+MAX_FRAME_BYTES: Final = 1 << 30
+
+# Bigger buffers are not joined with other pieces when sent, and bigger frames are
+# collected in a buffer of their own when received: each byte is copied once less.
+# Below it, copying costs less than one more object to handle.
+_BIG: Final = 64 * 1024
+
+_PREFIX: Final = struct.Struct("<III")
+_PREFIX_SIZE: Final = _PREFIX.size
+_SIZE: Final = 4
+
+Piece: TypeAlias = bytes | memoryview
+
+_encode_header = msgspec.msgpack.Encoder().encode
+_decoder: "msgspec.msgpack.Decoder[Message]" = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message, buffers: Buffers, out: list[Piece]) -> int:
+    """Append the frame to `out`, in pieces, and return its size in bytes.
+
+    Buffers must be bytes or flat views of bytes (`PickleBuffer.raw()` gives one).
+    Pieces, since `join` then copies all frames of a loop turn just once: 820 ns a
+    frame instead of 1,680 for one that is joined by itself (a small `HttpCall`).
+
+    Raises:
+        ProtocolError: the frame is larger than a peer would take.
+    """
+    header = _encode_header(message)
+    header_size = len(header)
+    count = len(buffers)
+    if count == 1:
+        size = _PREFIX_SIZE + header_size + len(buffers[0])
+    else:
+        sizes = [len(buffer) for buffer in buffers]
+        size = _PREFIX_SIZE + _SIZE * max(count - 1, 0) + header_size + sum(sizes)
+    if size > MAX_FRAME_BYTES:
+        msg = f"{type(message).__name__} of {size} bytes; {MAX_FRAME_BYTES} can travel."
+        raise ProtocolError(msg, "Pass less at a time, or where to find the data.")
+    out.append(_PREFIX.pack(size, header_size, count))
+    if count > 1:
+        out.append(struct.pack(f"<{count - 1}I", *sizes[:-1]))
+    out.append(header)
+    out += buffers
+    return size
+
+
+def join(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Merge runs of small pieces; big ones come as they are."""
+    run: list[Piece] = []
+    for piece in pieces:
+        if len(piece) < _BIG:
+            run.append(piece)
+            continue
+        if run:
+            yield b"".join(run)
+            run.clear()
+        yield piece
+    if run:
+        yield b"".join(run)
+
+
+def read_frame(
+    data: Piece,
+    start: int = 0,
+    limit: int = MAX_FRAME_BYTES,
+    decoder: "msgspec.msgpack.Decoder[Message]" = _decoder,
+) -> tuple[Message, Buffers, int] | None:
+    """Read the frame at `start`: message, buffers, where it ends; None if not whole.
+
+    Raises:
+        ProtocolError: what stands there is not the beginning of a frame.
+    """
+    if len(data) - start < _PREFIX_SIZE:
+        return None
+    size, header_size, count = _PREFIX.unpack_from(data, start)
+    if size > limit:
+        msg = f"Got a frame of {size} bytes; {limit} are taken."
+        raise ProtocolError(msg)
+    end = start + size
+    if end > len(data):
+        return None
+    header = start + _PREFIX_SIZE + (_SIZE * (count - 1) if count > 1 else 0)
+    body = header + header_size
+    if body > end:
+        msg = f"Got a frame of {size} bytes that is too small for its header."
+        raise ProtocolError(msg)
+    try:
+        message = decoder.decode(data[header:body])
+    except msgspec.DecodeError as error:
+        msg = f"Got a message that cannot be read: {error}."
+        raise ProtocolError(msg) from None
+    if count == 1:
+        return message, (data[body:end],), end
+    return message, _split(data, header, body, end, count), end
+
+
+def _split(
+    data: Piece, header: int, body: int, end: int, count: int
+) -> Sequence[Piece]:
+    """Cut out none or several buffers; their sizes stand before the header."""
+    buffers = []
+    if count:
+        first_size = header - _SIZE * (count - 1)
+        for size in struct.unpack_from(f"<{count - 1}I", data, first_size):
+            buffers.append(data[body : body + size])
+            body += size
+        buffers.append(data[body:end])
+    if body > end or (body < end and not count):
+        msg = f"Got a frame whose {count} buffers do not fill it ({end - body} bytes)."
+        raise ProtocolError(msg)
+    return buffers
+
+
+class Decoder:
+    """The receiving end of one stream of frames."""
+
+    __slots__ = ("_filled", "_frame", "_rest")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        # A big frame on its way, and how many of its bytes are there.
+        self._frame: memoryview | None = None
+        self._filled = 0
+
+    def feed(self, data: bytes) -> list[tuple[Message, Buffers]]:
+        """Take what was received and return the messages it completes.
+
+        Buffers of small frames are bytes; those of big ones are views of memory that
+        belongs to their frame alone.
+
+        Raises:
+            ProtocolError: the peer sends something else than frames; close it.
+        """
+        frames: list[tuple[Message, Buffers]] = []
+        if self._frame is not None:
+            data = self._fill(self._frame, data, frames)
+        elif self._rest:
+            data = self._rest + data
+        start = 0
+        while (frame := read_frame(data, start)) is not None:
+            message, buffers, start = frame
+            frames.append((message, buffers))
+        self._rest = data[start:]
+        if len(self._rest) >= _PREFIX_SIZE:
+            self._make_room()
+        return frames
+
+    def _make_room(self) -> None:
+        """Collect a frame in memory of its own if it is big."""
+        size: int = _PREFIX.unpack_from(self._rest)[0]
+        if size > _BIG:
+            self._frame = memoryview(bytearray(size))
+            self._filled = len(self._rest)
+            self._frame[: self._filled] = self._rest
+            self._rest = b""
+
+    def _fill(
+        self, frame: memoryview, data: bytes, frames: list[tuple[Message, Buffers]]
+    ) -> bytes:
+        """Add to the big frame, and return what belongs to those after it."""
+        part = data[: len(frame) - self._filled]
+        self._filled += len(part)
+        frame[self._filled - len(part) : self._filled] = part
+        if self._filled == len(frame) and (whole := read_frame(frame)) is not None:
+            frames.append(whole[:2])
+            self._frame = None
+        return data[len(part) :]

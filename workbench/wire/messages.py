@@ -1,0 +1,261 @@
+"""Everything that is said on a channel.
+
+Each message is a MessagePack array whose first element is its tag; bulk data (bodies,
+pickles and their out-of-band buffers) travels beside it as raw buffers, never in it.
+Structs rather than dataclasses: made in 180 ns where a frozen dataclass takes 1,050.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TypeAlias
+
+import msgspec
+
+from workbench.spec.table import Table
+
+__all__ = [
+    "Body",
+    "Buffers",
+    "Call",
+    "Cancel",
+    "Challenge",
+    "Chunk",
+    "Credit",
+    "Drain",
+    "Drained",
+    "End",
+    "Failure",
+    "FailureKind",
+    "Free",
+    "Hello",
+    "HttpCall",
+    "HttpReply",
+    "Message",
+    "Ping",
+    "Pong",
+    "Proof",
+    "Ready",
+    "Reject",
+    "Result",
+    "Subscribe",
+    "TableSeen",
+    "TableUpdate",
+]
+
+Buffers: TypeAlias = Sequence[bytes | memoryview]
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True):
+    pass
+
+
+# -- opening a channel -------------------------------------------------------------
+
+
+class Hello(_Message, frozen=True, tag=1):
+    """Client → server: who I am, and a nonce for you to prove yourself with."""
+
+    version: int
+    nonce: bytes
+
+
+class Challenge(_Message, frozen=True, tag=2):
+    """Server → client: my proof for your nonce, and a nonce for you."""
+
+    proof: bytes
+    nonce: bytes
+
+
+class Proof(_Message, frozen=True, tag=3):
+    """Client → server: my proof for your nonce."""
+
+    proof: bytes
+
+
+class Ready(_Message, frozen=True, tag=4):
+    """Server → client: believed; speak."""
+
+
+# -- router → replica ---------------------------------------------------------------
+
+
+class Call(_Message, frozen=True, tag=10):
+    """Run a method. Buffers: the pickled (args, kwargs) and its out-of-band parts."""
+
+    id: int
+    method: str
+    request_id: str
+    stream: bool
+
+
+class HttpCall(_Message, frozen=True, tag=11):
+    """Answer an HTTP request. Buffer: the body, or its beginning if `more_body`."""
+
+    id: int
+    method: str
+    path: str
+    """Percent-decoded path, whole (the prefix is in `root_path` too)."""
+    raw_path: bytes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    """Names in lower case."""
+    root_path: str
+    http_version: str
+    scheme: str
+    client: tuple[str, int] | None
+    server: tuple[str, int] | None
+    request_id: str
+    more_body: bool
+
+
+class Body(_Message, frozen=True, tag=12):
+    """More of a request's body. Buffer: the bytes (may be empty)."""
+
+    id: int
+    last: bool
+
+
+class Cancel(_Message, frozen=True, tag=13):
+    """The caller is gone; stop the call, free its slot, answer nothing."""
+
+    id: int
+
+
+class Credit(_Message, frozen=True, tag=14):
+    """The peer may send `size` more bytes of this call's stream (either way)."""
+
+    id: int
+    size: int
+
+
+class Drained(_Message, frozen=True, tag=15):
+    """Answer to `Drain`: no further call will come on this channel."""
+
+
+# -- replica → router ---------------------------------------------------------------
+
+
+class Reject(_Message, frozen=True, tag=20):
+    """Not taken: all slots are busy, or the replica is stopping. Route it elsewhere."""
+
+    id: int
+    ongoing: int
+    draining: bool
+
+
+class Free(_Message, frozen=True, tag=21):
+    """A slot opened at a replica that rejected you."""
+
+
+class Result(_Message, frozen=True, tag=22):
+    """What the method returned. Buffers: its pickle and the out-of-band parts."""
+
+    id: int
+
+
+class HttpReply(_Message, frozen=True, tag=23):
+    """Status line and headers. Buffer: the body, or its beginning if `more`."""
+
+    id: int
+    status: int
+    head: bytes
+    """Header lines as they go out, each ended by CRLF, without content-length,
+    transfer-encoding, connection, date and server: those are the proxy's."""
+    length: int | None
+    """Content-length that the application declared, if any."""
+    more: bool
+
+
+class Chunk(_Message, frozen=True, tag=24):
+    """One item of a stream. Buffers: body bytes, or a pickle and its parts."""
+
+    id: int
+
+
+class End(_Message, frozen=True, tag=25):
+    """The stream is complete."""
+
+    id: int
+
+
+class FailureKind(IntEnum):
+    """Whose fault a failure is, hence how the caller sees it."""
+
+    USER = 1
+    NO_SUCH_METHOD = 2
+    NOT_STREAMING = 3
+    CANCELLED = 4
+    REPLICA_LOST = 5
+    UNAVAILABLE = 6
+    QUEUE_FULL = 7
+    UNREADABLE = 8
+
+
+class Failure(_Message, frozen=True, tag=26):
+    """The call failed. Buffer, if any: the pickled exception."""
+
+    id: int
+    kind: FailureKind
+    error_type: str
+    message: str
+    traceback: str = ""
+
+
+class Drain(_Message, frozen=True, tag=27):
+    """This replica is stopping: send nothing new and say `Drained`."""
+
+
+# -- either way, and controller → router --------------------------------------------
+
+
+class Ping(_Message, frozen=True, tag=30):
+    """Is anybody there?"""
+
+
+class Pong(_Message, frozen=True, tag=31):
+    """Yes."""
+
+
+class Subscribe(_Message, frozen=True, tag=40):
+    """Router → controller: send me the table now and whenever it changes."""
+
+    name: str
+
+
+class TableUpdate(_Message, frozen=True, tag=41):
+    """Controller → router: the whole table."""
+
+    table: Table
+
+
+class TableSeen(_Message, frozen=True, tag=42):
+    """Router → controller: I route by the table of this number (or a later one)."""
+
+    version: int
+
+
+Message: TypeAlias = (
+    Hello
+    | Challenge
+    | Proof
+    | Ready
+    | Call
+    | HttpCall
+    | Body
+    | Cancel
+    | Credit
+    | Drained
+    | Reject
+    | Free
+    | Result
+    | HttpReply
+    | Chunk
+    | End
+    | Failure
+    | Drain
+    | Ping
+    | Pong
+    | Subscribe
+    | TableUpdate
+    | TableSeen
+)
