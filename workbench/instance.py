@@ -66,11 +66,10 @@ def list_instances(runtime_dir: Path) -> Iterator[InstanceFile]:
 
 def find(runtime_dir: Path, *, only_kept: bool) -> InstanceFile | None:
     """The instance to use: the newest kept one, else (if allowed) the newest."""
-    found = list(list_instances(runtime_dir))
-    kept = [each for each in found if each.is_kept]
-    if only_kept:
-        return kept[0] if kept else None
-    return (kept or found or [None])[0]
+    found = sorted(list_instances(runtime_dir), key=lambda each: not each.is_kept)
+    if not found or (only_kept and not found[0].is_kept):
+        return None
+    return found[0]
 
 
 def channel_secret(token: str) -> bytes:

@@ -32,6 +32,7 @@ class Deployed:
     handle: object = "the handle"
     url: str | None = "http://127.0.0.1:8000/"
     took_s: float = 0.012
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,13 @@ class FakeBackend:
     def status(self) -> ServeStatus:
         return ServeStatus(applications=self.applications, instance=self.instance)
 
-    def delete(self, name: str) -> None:
-        del self.applications[name]
+    def delete(self, name: str) -> bool:
+        return self.applications.pop(name, None) is not None
 
-    def shutdown(self) -> None:
+    def shutdown(self) -> bool:
+        was_running = self.instance is not None
         self.instance, self.applications = None, {}
+        return was_running
 
     def connect(self, url: str, token: str | None = None) -> InstanceStatus:
         self.connected = (url, token)

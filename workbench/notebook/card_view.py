@@ -65,7 +65,7 @@ def _html(card: Card) -> str:
         f'<span class="wb-right">{_took(card)}</span></div>'
     )
     rows = "".join(_row_html(row) for row in card.rows)
-    table = f'<table class="wb-table">{rows}</table>' if rows else ""
+    table = f'<table class="wb-table wb-steps">{rows}</table>' if rows else ""
     calls = "".join(
         f'<span class="wb-soft">{label}</span><code>{escape(code)}</code>'
         for label, code in _calls(card)

@@ -70,7 +70,7 @@ def deploy_and_show(
         phase=Phase.LIVE if wishes.waits else Phase.LEFT,
         took_s=deployed.took_s,
         url=deployed.url,
-        notes=instance.notes if instance is not None else (),
+        notes=(*deployed.warnings, *(instance.notes if instance is not None else ())),
     )
     return deployed
 
@@ -129,13 +129,12 @@ class LiveCard:
 
     def interrupted(self) -> str:
         """Show that nobody waits any more; returns that in one line."""
-        said = (
-            "The wait was interrupted; the instance goes on starting. "
-            "Run the cell again to deploy."
-            if self._card.phase is Phase.CONNECTING
-            else "The wait was interrupted; the deploy goes on."
-        )
-        self.end(phase=Phase.LEFT, notes=(said,))
+        if self._card.phase is Phase.CONNECTING:
+            said = "Interrupted before the deploy began; run the cell again."
+            self.end(phase=Phase.FAILED, notes=(said,))
+        else:
+            said = "Interrupted; the deploy goes on without the cell."
+            self.end(phase=Phase.LEFT, notes=(said,))
         return said
 
 

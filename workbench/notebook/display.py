@@ -126,7 +126,7 @@ _STYLE = """<style>
   margin: 2px 0; max-width: 880px; box-sizing: border-box; overflow-x: auto;
   color: var(--jp-ui-font-color1, var(--vscode-foreground, inherit));
   font: 13px/1.5 var(--jp-ui-font-family, system-ui, sans-serif); }
-.wb.wb code, .wb.wb pre { font: 12px/1.5 var(--wb-code); background: none;
+.wb.wb.wb.wb :is(code, pre) { font: 12px/1.5 var(--wb-code); background: none;
   color: inherit; padding: 0; margin: 0; border: 0; white-space: pre-wrap; }
 .wb.wb a { color: var(--jp-content-link-color, var(--vscode-textLink-foreground,
   #0072b2)); text-decoration: none; }
@@ -151,8 +151,11 @@ _STYLE = """<style>
 .wb.wb .wb-table.wb-table .wb-rule > * { border-top: 1px solid var(--wb-line); }
 .wb-step { border: 1px solid var(--wb-line); border-radius: 9px; padding: 0 8px;
   font-size: 12px; white-space: nowrap; }
+.wb.wb .wb-steps td { white-space: nowrap !important; }
+.wb.wb .wb-steps td:nth-child(3) { width: 100%; white-space: normal !important; }
+.wb.wb .wb-steps td:last-child { padding-right: 0 !important; }
 .wb-call { display: grid; grid-template-columns: max-content 1fr; gap: 1px 16px;
   margin-top: 6px; padding-top: 6px; border-top: 1px solid var(--wb-line); }
 .wb-call > code { user-select: all; }
-.wb-note { margin-top: 6px; }
+.wb.wb.wb.wb .wb-note { margin-top: 6px; }
 </style>"""

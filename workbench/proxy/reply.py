@@ -29,7 +29,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE_LINE = b"connection: close\r\n"
 KEEP_ALIVE_LINE = b"connection: keep-alive\r\n"
 BODILESS_STATUSES = frozenset({204, 304})
-_ID_NAME = b"x-request-id:"
 _JOINED_BYTES = 16 * 1024
 
 
@@ -78,27 +77,25 @@ def render_whole(
     reply: HttpReply, body: bytes | memoryview, request_id: str, trailer: bytes
 ) -> bytes:
     """A complete answer and its body; `trailer` has the date and connection lines."""
-    head = reply.head
-    return b"%b%bcontent-length: %d\r\n%b%b\r\n%b" % (
-        _STATUS_LINES[reply.status],
-        head,
-        len(body),
-        b"" if _ID_NAME in head else b"x-request-id: %b\r\n" % request_id.encode(),
-        trailer,
-        body,
-    )
+    size_line = b"content-length: %d\r\n" % len(body)
+    return b"".join((render_head(reply, size_line, request_id, trailer), body))
 
 
 def render_head(
     reply: HttpReply, body_line: bytes, request_id: str, trailer: bytes
 ) -> bytes:
-    """What stands before a body; `body_line` says how its end is told."""
+    """What stands before a body; `body_line` says how its end is told.
+
+    An application that sends a request id of its own keeps it.
+    """
     head = reply.head
-    return b"%b%b%b%b%b\r\n" % (
+    if b"x-request-id:" in head:
+        return b"%b%b%b%b\r\n" % (_STATUS_LINES[reply.status], head, body_line, trailer)
+    return b"%b%b%bx-request-id: %b\r\n%b\r\n" % (
         _STATUS_LINES[reply.status],
         head,
         body_line,
-        b"" if _ID_NAME in head else b"x-request-id: %b\r\n" % request_id.encode(),
+        request_id.encode("ascii"),
         trailer,
     )
 

@@ -110,10 +110,18 @@ class Responder:
         exchange = self._exchange
         is_first = self.progress is Progress.HEAD_KNOWN
         self.close()
+        self.progress = Progress.IN_BODY
         if not more:
             self._head = None
             self.progress = Progress.COMPLETE
         if is_first and not more:
             await exchange.deliver(Reply(head.status, head.head, body, head.length))
-            return
-        ...
+        elif is_first and len(body) <= WHOLE_BYTES:
+            exchange.begin(head, (body,))
+        else:
+            if is_first:
+                exchange.begin(head, (b"",))
+            if body:
+                await exchange.send_pieces(body)
+            if not more:
+                exchange.end()

@@ -13,9 +13,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from workbench.replica.failures import http_failure
+from workbench.replica.failures import http_exception_reply, http_failure
 from workbench.replica.flow import Upload
-from workbench.replica.respond import render_exception
 from workbench.replica.running import Running
 from workbench.wire.messages import Body, Buffers, Credit, HttpCall, HttpReply
 
@@ -137,7 +136,7 @@ class Exchange(Running):
         self._close()
 
     def fail_with(self, error: BaseException) -> None:
-        reply = None if self.has_begun else render_exception(error)
+        reply = None if self.has_begun else http_exception_reply(error)
         if reply is None:
             self.fail(http_failure(self.id, error, self.request_id))
         else:

@@ -12,7 +12,11 @@ import logging
 from functools import partial
 from typing import Final
 
-from workbench.errors import BackPressureError, DeploymentUnavailableError
+from workbench.errors import (
+    BackPressureError,
+    CallError,
+    DeploymentUnavailableError,
+)
 from workbench.routing.admission import Admission
 from workbench.routing.call import Receiver, Ticket
 from workbench.routing.link import Dial, Link, Outgoing
@@ -100,7 +104,7 @@ class Router:
         """
         await self._dial(_Subscription(self, self._name), controller)
 
-    def update(self, table: Table, *, is_first: bool = True) -> None:
+    def update(self, table: Table, *, is_first: bool = False) -> None:
         """Route by this table; one older than the last is ignored unless `is_first`."""
         if table.version <= self._version and not is_first:
             return
@@ -170,7 +174,8 @@ class Lane:
         if slots is not None:
             self._links[slots.replica].assign(call)
         elif self._failure or not self.admission.enqueue(message.id, call):
-            asyncio.get_running_loop().call_soon(self._refuse, call)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(call.fail, *self._refusal())
         return call
 
     def update(self, entry: DeploymentEntry) -> None:
@@ -214,7 +219,7 @@ class Lane:
         if slots is not None:
             self._links[slots.replica].assign(call)
         elif self._failure:
-            self._refuse(call)
+            call.fail(*self._refusal())
         else:
             self.admission.put_back(call.message.id, call)
 
@@ -229,17 +234,16 @@ class Lane:
         self._failure = why
         if why:
             for call in self.admission.drop_all():
-                self._refuse(call)
+                call.fail(*self._refusal())
 
-    def _refuse(self, call: Outgoing) -> None:
+    def _refusal(self) -> tuple[FailureKind, type[CallError], str]:
+        """Say why a call can neither go anywhere nor wait."""
         if self._failure:
-            kind, error = FailureKind.UNAVAILABLE, DeploymentUnavailableError
-            call.fail(kind, error, self._failure)
-            return
+            return FailureKind.UNAVAILABLE, DeploymentUnavailableError, self._failure
         limit = self.admission.max_queued
         message = f"{limit} calls to {self.deployment} wait in this process already "
         message += f"(max_queued_requests={limit})."
-        call.fail(FailureKind.QUEUE_FULL, BackPressureError, message)
+        return FailureKind.QUEUE_FULL, BackPressureError, message
 
 
 class _Subscription:
@@ -260,5 +264,5 @@ class _Subscription:
             self._is_first = False
             channel.send(TableSeen(message.table.version))
 
-    def on_closed(self, channel: Channel, error: Exception | None) -> None:
+    def on_closed(self, _channel: Channel, error: Exception | None) -> None:
         logger.info("The controller is away; routing by the last table (%s)", error)

@@ -42,18 +42,6 @@ Dial: TypeAlias = Callable[[Endpoint, Address], Coroutine[None, None, None]]
 """Keeps a channel open until cancelled (`stay_connected`, given host and secret)."""
 
 
-class Lane(Protocol):
-    """What a link and its calls need of their deployment (`dispatch.Lane`)."""
-
-    admission: "Admission[Outgoing]"
-
-    def pump(self) -> None:
-        """There may be room for a waiting call."""
-
-    def reroute(self, call: "Outgoing") -> None:
-        """A call was not taken: send it elsewhere, or let it wait."""
-
-
 class Outgoing:
     """A call on its way: waiting, at a replica, or over. The caller's `Ticket`.
 
@@ -75,7 +63,11 @@ class Outgoing:
     )
 
     def __init__(
-        self, lane: Lane, message: Call | HttpCall, buffers: Buffers, receiver: Receiver
+        self,
+        lane: "Lane",
+        message: Call | HttpCall,
+        buffers: Buffers,
+        receiver: Receiver,
     ) -> None:
         self.lane = lane
         self.message = message
@@ -114,14 +106,23 @@ class Outgoing:
 
     # -- the replica's side ------------------------------------------------------------
 
-    def take(self, link: "Link") -> None:
-        """The replica has taken the call: it will not reject it any more."""
-        if self.is_taken:
-            return
-        self.is_taken = True
-        for data, last in self.held:
-            link.send(Body(self.message.id, last), (data,))
-        self.held = []
+    def deliver(self, message: Message, buffers: Buffers) -> None:
+        """Pass on what the replica says about the call."""
+        match message:
+            case HttpReply():
+                self._be_taken()
+                self.receiver.on_reply(message, buffers)
+            case Result():
+                self.receiver.on_reply(message, buffers)
+            case Chunk():
+                self.receiver.on_chunk(buffers)
+            case End():
+                self.receiver.on_end()
+            case Failure():
+                self.receiver.on_failure(message, buffers)
+            case Credit():
+                self._be_taken()
+                self.receiver.on_credit(message.size)
 
     def fail(self, kind: FailureKind, error: type[CallError], message: str) -> None:
         """End the call with a failure that the router itself found."""
@@ -133,6 +134,27 @@ class Outgoing:
             self.receiver.on_failure(failure, ())
         except Exception:
             logger.exception("A receiver did not take a failure")
+
+    def _be_taken(self) -> None:
+        """Send what was held, unless the answer came before it was needed."""
+        if self.is_taken or self.is_over or self.link is None:
+            return
+        self.is_taken = True
+        for data, last in self.held:
+            self.link.send(Body(self.message.id, last), (data,))
+        self.held = []
+
+
+class Lane(Protocol):
+    """What a link and its calls need of their deployment (`dispatch.Lane`)."""
+
+    admission: Admission[Outgoing]
+
+    def pump(self) -> None:
+        """There may be room for a waiting call."""
+
+    def reroute(self, call: Outgoing) -> None:
+        """A call was not taken: send it elsewhere, or let it wait."""
 
 
 class Link:
@@ -176,14 +198,15 @@ class Link:
 
     def assign(self, call: Outgoing) -> None:
         """Send a call that `Admission` gave this replica's slot to."""
-        call.link = self
-        self._calls[call.message.id] = call
         try:
             self.send(call.message, call.buffers)
         except ProtocolError as error:
-            self._end(call.message.id)
+            self._give_slot_back()
             loop = asyncio.get_running_loop()
             loop.call_soon(call.fail, FailureKind.UNREADABLE, CallError, str(error))
+        else:
+            call.link = self
+            self._calls[call.message.id] = call
 
     def send(self, message: Message, buffers: Buffers = ()) -> None:
         """Say something to the replica, if it is there."""
@@ -203,14 +226,14 @@ class Link:
         self._slots = self._lane.admission.add(self.entry.id)
         self._lane.pump()
 
-    def on_message(self, channel: Channel, message: Message, buffers: Buffers) -> None:
+    def on_message(self, _channel: Channel, message: Message, buffers: Buffers) -> None:
         try:
             self._handle(message, buffers)
         except Exception:
             # One receiver's fault must not end the channel, and all calls with it.
             logger.exception("A receiver did not take %s", type(message).__name__)
 
-    def on_closed(self, channel: Channel, error: Exception | None) -> None:
+    def on_closed(self, _channel: Channel, error: Exception | None) -> None:
         self._channel = None
         self._remove_slots()
         calls, self._calls = self._calls, {}
@@ -223,28 +246,18 @@ class Link:
 
     def _handle(self, message: Message, buffers: Buffers) -> None:
         match message:
-            case HttpReply() if message.more:
-                if (call := self._calls.get(message.id)) is not None:
-                    call.take(self)
-                    call.receiver.on_reply(message, buffers)
-            case HttpReply() | Result():
-                if (call := self._end(message.id)) is not None:
-                    call.receiver.on_reply(message, buffers)
-            case Chunk():
-                if (call := self._calls.get(message.id)) is not None:
-                    call.receiver.on_chunk(buffers)
-            case End():
-                if (call := self._end(message.id)) is not None:
-                    call.receiver.on_end()
-            case Failure():
-                if (call := self._end(message.id)) is not None:
-                    call.receiver.on_failure(message, buffers)
-            case Credit():
-                if (call := self._calls.get(message.id)) is not None:
-                    call.take(self)
-                    call.receiver.on_credit(message.size)
+            case HttpReply():
+                ends = not message.more
+            case Result() | End() | Failure():
+                ends = True
+            case Chunk() | Credit():
+                ends = False
             case _:
                 self._handle_load(message)
+                return
+        call = self._end(message.id) if ends else self._calls.get(message.id)
+        if call is not None:
+            call.deliver(message, buffers)
 
     def _handle_load(self, message: Message) -> None:
         match message:
@@ -278,12 +291,15 @@ class Link:
         if call is None:
             return None
         call.is_over = True
+        self._give_slot_back()
+        return call
+
+    def _give_slot_back(self) -> None:
         if self._slots is not None:
             self._slots.end()
             self._lane.pump()
         elif self._is_retired:
             self._close_if_idle()
-        return call
 
     def _leave(self) -> None:
         """Assign no more calls, and do not come back when the channel closes."""

@@ -39,7 +39,8 @@ class ActorOptions:
             raise ValueError(msg)
         given = {key: value for key, value in given.items() if value is not None}
         made = cls(**given)  # type: ignore[arg-type]  # checked below
-        for name, amount in made.bundle().items():
+        amounts: dict[str, object] = {**made.bundle()}
+        for name, amount in amounts.items():
             if not isinstance(amount, int | float) or amount < 0:
                 msg = f"ray_actor_options asks for {amount!r} {name}; give 0 or more."
                 raise ValueError(msg)

@@ -7,7 +7,7 @@ and `handshake`; what is inside a buffer is never looked at here.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -100,8 +100,8 @@ def read_frame(
         return None
     header = start + _PREFIX_SIZE + (_SIZE * (count - 1) if count > 1 else 0)
     body = header + header_size
-    if body > end:
-        msg = f"Got a frame of {size} bytes that is too small for its header."
+    if body > end or (body < end and not count):
+        msg = f"Got a frame of {size} bytes that its parts do not fill."
         raise ProtocolError(msg)
     try:
         message = decoder.decode(data[header:body])
@@ -110,23 +110,22 @@ def read_frame(
         raise ProtocolError(msg) from None
     if count == 1:
         return message, (data[body:end],), end
-    return message, _split(data, header, body, end, count), end
+    if not count:
+        return message, (), end
+    sizes = struct.unpack_from(f"<{count - 1}I", data, start + _PREFIX_SIZE)
+    return message, _split(data, body, end, sizes), end
 
 
-def _split(
-    data: Piece, header: int, body: int, end: int, count: int
-) -> Sequence[Piece]:
-    """Cut out none or several buffers; their sizes stand before the header."""
+def _split(data: Piece, body: int, end: int, sizes: Iterable[int]) -> Buffers:
+    """Cut out several buffers; the last one is what `sizes` leave."""
     buffers = []
-    if count:
-        first_size = header - _SIZE * (count - 1)
-        for size in struct.unpack_from(f"<{count - 1}I", data, first_size):
-            buffers.append(data[body : body + size])
-            body += size
-        buffers.append(data[body:end])
-    if body > end or (body < end and not count):
-        msg = f"Got a frame whose {count} buffers do not fill it ({end - body} bytes)."
+    for size in sizes:
+        buffers.append(data[body : body + size])
+        body += size
+    if body > end:
+        msg = f"Got buffers that reach {body - end} bytes beyond their frame."
         raise ProtocolError(msg)
+    buffers.append(data[body:end])
     return buffers
 
 

@@ -1,0 +1,38 @@
+"""The least step between two versions."""
+
+import pytest
+
+from tests.unit.controller.world import make_spec
+from workbench.controller.rollout import choose_step, describe_change
+from workbench.spec.status import Step
+
+OLD = make_spec().version
+
+
+@pytest.mark.parametrize(
+    ("change", "may_keep", "step"),
+    [
+        ({}, True, Step.NOTHING),
+        ({"config": "o2"}, True, Step.RECONFIGURE),
+        ({"code": "c2"}, True, Step.KEEP),
+        ({"code": "c2", "config": "o2"}, True, Step.KEEP),
+        ({"code": "c2"}, False, Step.SWAP),
+        ({"code": "c2", "init": "i2"}, True, Step.SWAP),
+        ({"init": "i2"}, True, Step.SWAP),
+        ({"placement": "p2"}, True, Step.ROLL),
+        ({"code": "c2", "init": "i2", "placement": "p2"}, True, Step.ROLL),
+    ],
+)
+def test_the_least_step_that_suffices_is_chosen(change, may_keep, step):
+    chosen, reason = choose_step(OLD, make_spec(**change).version, may_keep=may_keep)
+
+    assert chosen is step
+    assert reason
+
+
+def test_a_change_of_number_alone_is_said():
+    step, reason = describe_change(
+        make_spec(num_replicas=1), make_spec(num_replicas=2), may_keep=False
+    )
+
+    assert (step, reason) == (Step.RECONFIGURE, "num_replicas 1 → 2")

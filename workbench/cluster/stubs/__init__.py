@@ -1,0 +1,1 @@
+"""Modules put in front of others in the processes of an embedded Ray."""
