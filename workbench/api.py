@@ -299,7 +299,10 @@ def _project_root() -> Path:
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
     if file and not _in_notebook():
-        return Path(file).resolve().parent
+        here = Path(file).resolve().parent
+        # A tool such as pytest is the script: then the user's code is where they are.
+        if not here.is_relative_to(Path(sys.prefix).resolve()):
+            return here
     return Path.cwd()
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from workbench.spec.http import HTTPOptions
 
-__all__ = ["LaunchPlan", "main"]
+__all__ = ["LaunchPlan", "descendants", "main"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_PDEATHSIG = 1
@@ -75,7 +75,7 @@ def main() -> None:
         _watch(host, plan.owner_pid, stop)
         _end(host)
     finally:
-        _end_descendants()
+        _enddescendants()
         _clear(plan)
 
 
@@ -156,10 +156,10 @@ def _end(host: int) -> None:
         os.kill(host, signal.SIGKILL)
 
 
-def _end_descendants() -> None:
+def _enddescendants() -> None:
     """Kill what is left below us until nothing is."""
     for _ in range(int(_GRACE_S / _POLL_S)):
-        left = _descendants(os.getpid())
+        left = descendants(os.getpid())
         if not left:
             return
         for pid in left:
@@ -169,7 +169,7 @@ def _end_descendants() -> None:
         select.select([], [], [], _POLL_S / 4)
 
 
-def _descendants(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     """Living processes below `root`, by the parent ids in /proc."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):

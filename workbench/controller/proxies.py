@@ -7,7 +7,7 @@ import secrets
 from dataclasses import replace
 
 from workbench.controller.pool import Cluster, Process
-from workbench.spec.proxy import ProxyConfig
+from workbench.spec.proxy import ProxyConfig, ProxyDescription
 from workbench.spec.status import ProxyStatus
 
 __all__ = ["ProxyKeeper"]
@@ -26,19 +26,27 @@ class ProxyKeeper:
         self._is_closing = False
         self.status = ProxyStatus.STARTING
         self.port = template.pinned_port
+        self.pid = 0
 
     @property
     def name(self) -> str:
         """Name of the proxy's process."""
         return self._process.name if self._process else ""
 
-    def adopt(self, process: Process) -> None:
-        """Take over a proxy that an earlier controller started."""
+    async def adopt(self, process: Process) -> None:
+        """Take over a proxy that runs: ours, or one of an earlier controller.
+
+        Raises:
+            ProcessLookupError: it is gone.
+        """
+        about = await process.call("describe")
+        assert isinstance(about, ProxyDescription)  # noqa: S101 - our own process
         self._process = process
+        self.pid, self.port = about.pid, about.port
         self.status = ProxyStatus.HEALTHY
 
-    async def start(self) -> int:
-        """Start a proxy and return the port it listens on.
+    async def start(self) -> None:
+        """Start a proxy; `port` then says where it listens.
 
         Raises:
             PortBusyError: the port that was asked for by number is taken.
@@ -48,14 +56,12 @@ class ProxyKeeper:
             self._body, config, name=f"proxy-{config.id}"
         )
         try:
-            port = await process.call("start")
+            await process.call("start")
+            await self.adopt(process)
         except BaseException:
             with contextlib.suppress(Exception):
                 await process.end()
             raise
-        assert isinstance(port, int)
-        self._process, self.port, self.status = process, port, ProxyStatus.HEALTHY
-        return port
 
     async def keep_running(self) -> None:
         """Start it again whenever it dies; run as a task."""

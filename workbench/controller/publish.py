@@ -43,6 +43,13 @@ class Publisher:
         except TimeoutError:
             return
 
+    async def wait_for_subscriber(self, timeout_s: float) -> None:
+        """Return when somebody has taken a table into use, or the time is over."""
+        async with asyncio.timeout(timeout_s):
+            while not any(seen >= 0 for seen in self._seen.values()):
+                self._changed.clear()
+                await self._changed.wait()
+
     def on_open(self, channel: Channel) -> None:
         """A router connected; it will subscribe."""
 

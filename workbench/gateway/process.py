@@ -6,6 +6,7 @@ checkpoint, finds the replicas, shells and proxy that live on, and continues.
 
 import asyncio
 import contextlib
+import os
 import platform
 import socket
 from collections.abc import AsyncIterator
@@ -53,6 +54,8 @@ __all__ = ["ControlProcess"]
 _LOOPBACK = "127.0.0.1"
 # How long deleting everything may take when the instance is shut down.
 _LEAVE_S = 5.0
+# How long a new proxy may take to ask for the table.
+_DOOR_S = 10.0
 
 
 class ControlProcess:
@@ -100,7 +103,7 @@ class _Control:
         """Bring everything up; an earlier controller's processes are taken over."""
         store = CheckpointStore(self._cluster)
         checkpoint = await store.read()
-        publisher = Publisher()
+        publisher = self._publisher = Publisher()
         await self._listen(publisher)
         self._pool = await self._make_pool()
         self._controller = Controller(store, publisher, checkpoint)
@@ -151,6 +154,11 @@ class _Control:
                 ray_version=self._config.ray_version,
                 http_url=self._http_url(),
                 notes=self._controller.checkpoint.notes,
+                pids={
+                    "launcher": self._config.launcher_pid,
+                    "controller": os.getpid(),
+                    "proxy": self._proxies.pid,
+                },
             ),
         )
 
@@ -236,8 +244,9 @@ class _Control:
     async def _open_door(self) -> None:
         if self._proxies.name:
             return
-        port = await self._proxies.start()
-        wish = self._config.http.port
+        await self._proxies.start()
+        await self._publisher.wait_for_subscriber(_DOOR_S)
+        port, wish = self._proxies.port, self._config.http.port
         if wish is None and port != DEFAULT_PORT:
             note = f"Port {DEFAULT_PORT} is busy; HTTP is on port {port} instead."
             await self._controller.remember(notes=(note,))
@@ -272,8 +281,7 @@ class _Control:
                 continue
             with contextlib.suppress(ProcessLookupError):
                 if name.startswith("proxy-"):
-                    await process.call("describe")
-                    self._proxies.adopt(process)
+                    await self._proxies.adopt(process)
                 elif name.startswith("shell-"):
                     await self._adopt_shell(process)
 

@@ -7,7 +7,6 @@ idle or stuck: a timer per request would cost 0.9 µs, this costs an assignment.
 
 import asyncio
 import math
-from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Protocol
 
@@ -42,7 +41,7 @@ class Routes(Protocol):
     def submit(
         self, deployment: str, message: HttpCall, buffers: Buffers, receiver: Receiver
     ) -> Ticket:
-        """Send a call on its way."""
+        """Send a call on its way; the receiver is never called before this returns."""
 
 
 class Guest(Protocol):
@@ -53,6 +52,9 @@ class Guest(Protocol):
 
     def expire(self) -> None:
         """That beat has come."""
+
+    def cut(self) -> None:
+        """Close at once, whatever is going on."""
 
 
 class Door:
@@ -70,7 +72,7 @@ class Door:
         self.patience_beats = 1 + math.ceil(_PATIENCE_S / beat_s)
         """How long a client may take for a head, or pause within a small body."""
         self.date_line = b""
-        self.ids: Iterator[str] = new_ids()
+        self.ids = new_ids()
         self._beat_s = beat_s
         self._guests: set[Guest] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -84,6 +86,11 @@ class Door:
     def leave(self, guest: Guest) -> None:
         """A connection has ended."""
         self._guests.discard(guest)
+
+    def cut_all(self) -> None:
+        """Close every connection at once."""
+        for guest in list(self._guests):
+            guest.cut()
 
     def _tick(self) -> None:
         self.beat += 1

@@ -74,7 +74,6 @@ class Exchange:
     _ticket: Ticket | None = None
     _timer: asyncio.TimerHandle | None = None
     _owed_bytes = 0
-    _is_over = False
 
     def __init__(self, client: Client, request: Request) -> None:
         self._client = client
@@ -117,7 +116,6 @@ class Exchange:
 
     def disconnect(self) -> None:
         """The client is gone: give up."""
-        self._is_over = True
         self._withdraw()
 
     # -- what the router calls (`Receiver`) --------------------------------------------
@@ -179,10 +177,7 @@ class Exchange:
         body = request.take_body()
         self.uncredited_bytes = len(body)
         router = client.door.router
-        ticket = router.submit(deployment, call, (body,) if body else (), self)
-        if self._is_over:  # answered while it was being submitted
-            return
-        self._ticket = ticket
+        self._ticket = router.submit(deployment, call, (body,) if body else (), self)
         timeout_s = request.timeout_s(client.door.options.request_timeout_s)
         if timeout_s is not None:
             self._timer = client.loop.call_later(timeout_s, self._time_out, timeout_s)
@@ -249,12 +244,10 @@ class Exchange:
         self._answer_or_cut(pages.timed_out(self._id, timeout_s))
 
     def _cut(self) -> None:
-        self._is_over = True
         self._withdraw()
         self._client.on_cut(self)
 
     def _finish(self) -> None:
-        self._is_over = True
         self._ticket = None
         if self._timer is not None:
             self._timer.cancel()

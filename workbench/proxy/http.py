@@ -9,7 +9,7 @@ not yet used would pile up. It must not block and never awaits.
 import asyncio
 import socket
 import struct
-from typing import Any
+from typing import Any, cast
 
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -72,9 +72,9 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.peer = _peer(transport)
+        # uvloop's transports are none of asyncio's classes.
+        self.transport = cast("asyncio.Transport", transport)
+        self.peer = _peer(self.transport)
         self.expires = self.door.beat + self.door.patience_beats
         self._connections.add(self)  # type: ignore[arg-type]
         self.door.join(self)
@@ -135,8 +135,12 @@ class HttpProtocol(asyncio.Protocol):
             self._unsent_at_expiry = unsent
             self.expires = self.door.beat + self.door.idle_beats
         else:
-            self._is_over = True
-            self.transport.abort()
+            self.cut()
+
+    def cut(self) -> None:
+        """Close at once, without regard to what is unsent."""
+        self._is_over = True
+        self.transport.abort()
 
     # -- what the exchange calls -------------------------------------------------------
 

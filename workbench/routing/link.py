@@ -201,7 +201,8 @@ class Link:
         try:
             self.send(call.message, call.buffers)
         except ProtocolError as error:
-            self._give_slot_back()
+            if self._slots is not None:
+                self._slots.end()
             loop = asyncio.get_running_loop()
             loop.call_soon(call.fail, FailureKind.UNREADABLE, CallError, str(error))
         else:
@@ -291,15 +292,12 @@ class Link:
         if call is None:
             return None
         call.is_over = True
-        self._give_slot_back()
-        return call
-
-    def _give_slot_back(self) -> None:
         if self._slots is not None:
             self._slots.end()
             self._lane.pump()
         elif self._is_retired:
             self._close_if_idle()
+        return call
 
     def _leave(self) -> None:
         """Assign no more calls, and do not come back when the channel closes."""

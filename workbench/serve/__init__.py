@@ -19,11 +19,7 @@ from workbench.api import connect, get_app_handle, shutdown, status
 from workbench.deployment import Application, Deployment, deployment, ingress
 from workbench.errors import WorkbenchError
 from workbench.handle import DeploymentHandle
-from workbench.replica.context import (
-    ReplicaContext,
-    current_replica,
-    get_replica_context,
-)
+from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.serve.config import http_options as as_http_options
 from workbench.spec.http import HTTPOptions
 from workbench.spec.status import ServeStatus
@@ -103,10 +99,11 @@ def get_deployment_handle(
         WorkbenchError: no `app_name` outside a replica.
         KeyError: there is no such deployment.
     """
-    replica = current_replica()
-    if replica is not None:
-        return DeploymentHandle(deployment_name, app_name or replica.app_name)
-    if app_name is None:
-        msg = "Outside a replica, get_deployment_handle needs app_name."
-        raise WorkbenchError(msg, 'For example app_name="default".')
-    return api.get_deployment_handle(deployment_name, app_name)
+    try:
+        here = get_replica_context()
+    except WorkbenchError:
+        if app_name is None:
+            msg = "Outside a replica, get_deployment_handle needs app_name."
+            raise WorkbenchError(msg, 'For example app_name="default".') from None
+        return api.get_deployment_handle(deployment_name, app_name)
+    return DeploymentHandle(deployment_name, app_name or here.app_name)

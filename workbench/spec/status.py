@@ -154,6 +154,8 @@ class InstanceStatus:
     http_url: str
     notes: tuple[str, ...] = ()
     """What the user should know, for example that port 8000 was busy."""
+    pids: dict[str, int] = field(default_factory=dict)
+    """Process ids of launcher, controller and proxy on the instance's own host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,9 +42,14 @@ def encode(message: Message, buffers: Buffers, out: list[Piece]) -> int:
     frame instead of 1,680 for one that is joined by itself (a small `HttpCall`).
 
     Raises:
-        ProtocolError: the frame is larger than a peer would take.
+        ProtocolError: the frame is larger than a peer would take, or holds text that
+            is not Unicode (a lone surrogate). Nothing was appended.
     """
-    header = _encode_header(message)
+    try:
+        header = _encode_header(message)
+    except UnicodeEncodeError as error:
+        msg = f"{type(message).__name__} with text that is not Unicode: {error}."
+        raise ProtocolError(msg, "Replace what cannot be encoded as UTF-8.") from None
     header_size = len(header)
     count = len(buffers)
     if count == 1:
@@ -105,7 +110,7 @@ def read_frame(
         raise ProtocolError(msg)
     try:
         message = decoder.decode(data[header:body])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         msg = f"Got a message that cannot be read: {error}."
         raise ProtocolError(msg) from None
     if count == 1:
@@ -132,13 +137,14 @@ def _split(data: Piece, body: int, end: int, sizes: Iterable[int]) -> Buffers:
 class Decoder:
     """The receiving end of one stream of frames."""
 
-    __slots__ = ("_filled", "_frame", "_rest")
+    __slots__ = ("_frame", "_rest", "_size")
 
     def __init__(self) -> None:
         self._rest = b""
-        # A big frame on its way, and how many of its bytes are there.
-        self._frame: memoryview | None = None
-        self._filled = 0
+        # A big frame on its way, and the size it will have. It grows with what comes:
+        # a peer that announces much and sends little takes little memory.
+        self._frame: bytearray | None = None
+        self._size = 0
 
     def feed(self, data: bytes) -> list[tuple[Message, Buffers]]:
         """Take what was received and return the messages it completes.
@@ -160,26 +166,23 @@ class Decoder:
             frames.append((message, buffers))
         self._rest = data[start:]
         if len(self._rest) >= _PREFIX_SIZE:
-            self._make_room()
+            self._set_big_aside()
         return frames
 
-    def _make_room(self) -> None:
-        """Collect a frame in memory of its own if it is big."""
-        size: int = _PREFIX.unpack_from(self._rest)[0]
+    def _set_big_aside(self) -> None:
+        size = _PREFIX.unpack_from(self._rest)[0]
         if size > _BIG:
-            self._frame = memoryview(bytearray(size))
-            self._filled = len(self._rest)
-            self._frame[: self._filled] = self._rest
+            self._frame = bytearray(self._rest)
+            self._size = size
             self._rest = b""
 
     def _fill(
-        self, frame: memoryview, data: bytes, frames: list[tuple[Message, Buffers]]
+        self, frame: bytearray, data: bytes, frames: list[tuple[Message, Buffers]]
     ) -> bytes:
         """Add to the big frame, and return what belongs to those after it."""
-        part = data[: len(frame) - self._filled]
-        self._filled += len(part)
-        frame[self._filled - len(part) : self._filled] = part
-        if self._filled == len(frame) and (whole := read_frame(frame)) is not None:
+        missing = self._size - len(frame)
+        frame += data[:missing]
+        if len(data) >= missing and (whole := read_frame(memoryview(frame))):
             frames.append(whole[:2])
             self._frame = None
-        return data[len(part) :]
+        return data[missing:]

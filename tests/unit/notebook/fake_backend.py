@@ -1,6 +1,6 @@
 """A stand-in for `workbench.api` that remembers what it was asked.
 
-`test_first_deployment` runs the same magics against the real one.
+`tests/notebook` runs the same magics against the real one.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,72 @@
+"""One instance for all integration tests; each test has an application of its own."""
+
+import contextlib
+import itertools
+import time
+
+import httpx
+import pytest
+
+from workbench import api, serve
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def instance(_own_surroundings):
+    """A running instance that ends with the test run."""
+    serve.start()
+    yield api.status().instance
+    serve.shutdown()
+
+
+@pytest.fixture
+def app_name(instance):
+    """A fresh application name; the application is deleted after the test."""
+    name = f"app{next(_numbers)}"
+    yield name
+    serve.delete(name)
+
+
+@pytest.fixture
+def run(app_name):
+    """Deploy under the test's own name and route; returns the handle."""
+
+    def deploy(app, **options):
+        options.setdefault("route_prefix", f"/{app_name}")
+        return serve.run(app, name=app_name, **options)
+
+    return deploy
+
+
+@pytest.fixture
+def url(instance, app_name):
+    """Where the test's application answers."""
+    return f"{instance.http_url}/{app_name}"
+
+
+@pytest.fixture
+def http():
+    """An HTTP client."""
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        yield client
+
+
+def eventually(claim, *, within_s=30.0):
+    """Wait until a claim holds, and return what it returned; generous in time."""
+    deadline = time.monotonic() + within_s
+    last = None
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError, AssertionError) as _:
+            last = claim()
+            if last:
+                return last
+        _pause()
+    msg = f"not within {within_s} s; last seen: {last!r}"
+    raise AssertionError(msg)
+
+
+def _pause():
+    import threading
+
+    threading.Event().wait(0.05)

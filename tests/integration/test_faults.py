@@ -1,0 +1,122 @@
+"""Processes die; service goes on or comes back by itself."""
+
+import asyncio
+import os
+import signal
+
+import httpx
+import pytest
+
+from tests.integration.conftest import eventually
+from workbench import serve
+from workbench.errors import ReplicaUnavailableError
+
+
+@serve.deployment(num_replicas=2)
+class Echo:
+    async def __call__(self, request):
+        return await request.json()
+
+    async def pid(self):
+        return os.getpid()
+
+    async def sleep(self):
+        await asyncio.sleep(60)
+
+
+def replica_pids(app_name):
+    found = serve.status().applications[app_name].deployments["Echo"].replicas
+    return {each.pid for each in found if each.state == "RUNNING"}
+
+
+def answers(http, url):
+    return http.post(url, json={"x": 1}).json() == {"x": 1}
+
+
+def test_a_killed_replica_is_replaced_while_the_other_goes_on(
+    run, http, url, app_name
+):
+    run(Echo.bind())
+    before = replica_pids(app_name)
+    victim = min(before)
+
+    os.kill(victim, signal.SIGKILL)
+    # Calls that were not on their way to the victim go to the other replica.
+    assert eventually(lambda: answers(http, url), within_s=10)
+
+    after = eventually(
+        lambda: len(now := replica_pids(app_name)) == 2 and victim not in now and now
+    )
+    assert before - {victim} < after
+
+
+def test_a_call_whose_replica_dies_fails_with_its_name(run):
+    handle = run(Echo.options(num_replicas=1).bind())
+    pid = handle.pid.remote().result(timeout_s=30)
+    running = handle.sleep.remote()
+    handle.pid.remote().result(timeout_s=30)  # by now the replica has both
+
+    os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(ReplicaUnavailableError, match="Echo"):
+        running.result(timeout_s=30)
+    assert handle.pid.remote().result(timeout_s=30) != pid
+
+
+def test_the_proxy_comes_back_on_the_same_port(run, http, url):
+    run(Echo.bind())
+    pid = serve.status().instance.pids["proxy"]
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert eventually(lambda: serve.status().instance.pids["proxy"] != pid)
+    assert eventually(lambda: answers(http, url), within_s=10)
+
+
+def test_everything_is_served_while_the_controller_is_away(run, http, url, app_name):
+    handle = run(Echo.bind())
+    before = replica_pids(app_name)
+    pid = serve.status().instance.pids["controller"]
+
+    os.kill(pid, signal.SIGKILL)
+    asked = 0
+    while not (back := _controller_pid()) or back == pid:
+        assert answers(http, url)
+        assert handle.pid.remote().result(timeout_s=30) in before
+        asked += 1
+
+    assert asked > 1
+    assert replica_pids(app_name) == before
+    run(Echo.options(num_replicas=1).bind())
+    assert eventually(lambda: len(replica_pids(app_name)) == 1)
+    assert answers(http, url)
+
+
+def test_a_replica_killed_while_the_controller_is_away_is_replaced(
+    run, http, url, app_name
+):
+    run(Echo.bind())
+    before = replica_pids(app_name)
+    victim = min(before)
+
+    os.kill(serve.status().instance.pids["controller"], signal.SIGKILL)
+    os.kill(victim, signal.SIGKILL)
+
+    after = eventually(
+        lambda: _controller_pid()
+        and len(now := replica_pids(app_name)) == 2
+        and victim not in now
+        and now
+    )
+    assert before - {victim} < after
+    assert answers(http, url)
+
+
+def _controller_pid():
+    from workbench.errors import InstanceError
+
+    try:
+        found = serve.status().instance
+    except (InstanceError, httpx.TransportError):
+        return None
+    return found.pids["controller"] if found else None

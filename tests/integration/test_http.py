@@ -1,0 +1,236 @@
+"""HTTP through the real proxy and a real replica."""
+
+import asyncio
+import json
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import Body, Depends, FastAPI, HTTPException
+from starlette.responses import JSONResponse, StreamingResponse
+
+from tests.integration.conftest import eventually
+from workbench import serve
+
+
+@pytest.mark.parametrize(
+    ("value", "content_type", "text"),
+    [
+        ({"a": 1}, "application/json", '{"a":1}'),
+        ([1, 2.5], "application/json", "[1,2.5]"),
+        ("text", "text/plain; charset=utf-8", "text"),
+        (b"\x00raw", "text/plain", "\x00raw"),
+        (None, "text/plain", ""),
+        (np.arange(3), "application/json", "[0,1,2]"),
+        (np.float64(1.5), "application/json", "1.5"),
+    ],
+    ids=["dict", "list", "str", "bytes", "none", "array", "scalar"],
+)
+def test_return_values_become_responses(run, http, url, value, content_type, text):
+    @serve.deployment
+    class Returns:
+        def __init__(self, value):
+            self.value = value
+
+        def __call__(self, request):
+            return self.value
+
+    run(Returns.bind(value))
+    answer = http.get(url)
+
+    assert (answer.status_code, answer.text) == (200, text)
+    assert answer.headers["content-type"].startswith(content_type)
+
+
+def test_a_response_object_is_passed_through(run, http, url):
+    @serve.deployment
+    class Custom:
+        async def __call__(self, request):
+            return JSONResponse(
+                {"method": request.method, "path": request.url.path},
+                status_code=418,
+                headers={"x-own": "kept"},
+            )
+
+    run(Custom.bind())
+    answer = http.put(url + "/deep/er")
+
+    assert (answer.status_code, answer.headers["x-own"]) == (418, "kept")
+    assert answer.json() == {"method": "PUT", "path": httpx.URL(url).path + "/deep/er"}
+
+
+@pytest.mark.parametrize("kind", ["bare sync", "bare async", "response"])
+def test_streams_arrive_piece_by_piece(run, http, url, kind):
+    @serve.deployment
+    class Streams:
+        def __init__(self):
+            self.go_on = asyncio.Event()
+
+        def sync(self):
+            yield "one "
+            yield "two"
+
+        async def pieces(self):
+            yield "one "
+            await self.go_on.wait()  # the client must have "one " before this ends
+            yield "two"
+
+        async def __call__(self, request):
+            if request.url.path.endswith("/continue"):
+                self.go_on.set()
+                return "ok"
+            if kind == "bare sync":
+                return self.sync()
+            pieces = self.pieces()
+            return pieces if kind == "bare async" else StreamingResponse(pieces)
+
+    run(Streams.bind())
+    with http.stream("GET", url) as answer:
+        pieces = answer.iter_text()
+        first = next(pieces)
+        if kind != "bare sync":
+            assert first == "one "
+            with httpx.Client(trust_env=False) as other:
+                other.get(url + "/continue")
+        rest = "".join(pieces)
+
+    assert first + rest == "one two"
+
+
+def test_a_body_is_read_as_it_is_uploaded(run, http, url):
+    @serve.deployment
+    class Sums:
+        async def __call__(self, request):
+            size = 0
+            async for piece in request.stream():
+                size += len(piece)
+            return {"size": size}
+
+    run(Sums.bind())
+
+    def pieces():
+        for _ in range(40):
+            yield b"x" * 100_000
+
+    assert http.post(url, content=pieces()).json() == {"size": 4_000_000}
+    assert http.post(url, content=b"y" * 3_000_000).json() == {"size": 3_000_000}
+
+
+def test_functions_are_deployments_too(run, http, url):
+    @serve.deployment
+    async def shout(request):
+        return (await request.body()).decode().upper()
+
+    run(shout.bind())
+
+    assert http.post(url, content="hey").text == "HEY"
+
+
+def test_a_callable_without_parameters_gets_nothing(run, http, url):
+    @serve.deployment
+    class Plain:
+        def __call__(self):
+            return "plain"
+
+    run(Plain.bind())
+
+    assert http.get(url).text == "plain"
+
+
+def test_the_longest_prefix_wins_on_a_segment_border(instance, http):
+    @serve.deployment
+    class Name:
+        def __init__(self, name):
+            self.name = name
+
+        def __call__(self, request):
+            return f"{self.name} {request.scope['root_path']}"
+
+    try:
+        serve.run(Name.bind("outer"), name="outer", route_prefix="/x")
+        serve.run(Name.bind("inner"), name="inner", route_prefix="/x/y")
+        base = instance.http_url
+
+        assert http.get(base + "/x/z").text == "outer /x"
+        assert http.get(base + "/x/y/z").text == "inner /x/y"
+        assert http.get(base + "/x/yz").text == "outer /x"
+        assert http.get(base + "/xy").status_code == 404
+        routes = http.get(base + "/-/routes").json()
+        assert routes["/x"] == "outer"
+        assert http.get(base + "/-/healthz").text == "success"
+    finally:
+        serve.delete("outer")
+        serve.delete("inner")
+
+
+def test_an_application_without_a_route_is_reached_by_its_handle_only(
+    run, http, instance, app_name
+):
+    @serve.deployment
+    def secret():
+        return "by handle"
+
+    handle = run(secret.bind(), route_prefix=None)
+
+    assert handle.remote().result(timeout_s=30) == "by handle"
+    assert app_name not in http.get(instance.http_url + "/-/routes").json().values()
+
+
+def test_a_client_that_leaves_cancels_the_request(run, http, url):
+    @serve.deployment
+    class Watches:
+        def __init__(self):
+            self.cancelled = 0
+
+        async def __call__(self, request):
+            if request.url.path.endswith("/count"):
+                return self.cancelled
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+
+    run(Watches.bind())
+    with pytest.raises(httpx.ReadTimeout):
+        http.get(url, timeout=0.3)
+
+    assert eventually(lambda: http.get(url + "/count").json() == 1)
+
+
+def test_fastapi_under_a_prefix(run, http, url):
+    app = FastAPI()
+
+    def doubled(x: int) -> int:
+        return 2 * x
+
+    @app.get("/plain")
+    def plain(y: int = Depends(doubled)):
+        return {"y": y}
+
+    @serve.deployment
+    @serve.ingress(app)
+    class Api:
+        def __init__(self, factor):
+            self.factor = factor
+            self.started = True
+
+        @app.post("/scale/{number}")
+        async def scale(self, number: int, values: list[float] = Body()):
+            if number < 0:
+                raise HTTPException(409, "negative")
+            return [self.factor * number * value for value in values]
+
+        def direct(self, x):
+            return x + self.factor
+
+    handle = run(Api.bind(10))
+
+    assert http.post(f"{url}/scale/2", json=[1.0, 2.0]).json() == [20.0, 40.0]
+    assert http.post(f"{url}/scale/-1", json=[1.0]).status_code == 409
+    assert http.get(f"{url}/plain", params={"x": 4}).json() == {"y": 8}
+    assert http.get(f"{url}/docs").status_code == 200
+    schema = http.get(f"{url}/openapi.json").json()
+    assert "/scale/{number}" in schema["paths"]
+    assert "self" not in json.dumps(schema["paths"])
+    assert handle.direct.remote(1).result(timeout_s=30) == 11

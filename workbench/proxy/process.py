@@ -1,0 +1,128 @@
+"""The proxy as a process: becomes a Ray actor, but knows nothing of Ray.
+
+`cluster` starts it and the controller calls its methods, on the loop of whoever runs
+the actor. Sockets, router and connections live on an I/O loop of their own, so that a
+burst of traffic never makes the proxy look dead.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+from typing import NoReturn
+
+from workbench.cluster.fence import die_with_parent
+from workbench.errors import PortBusyError
+from workbench.loop import LoopThread
+from workbench.proxy.door import Door
+from workbench.proxy.port import open_port
+from workbench.proxy.server import HttpServer
+from workbench.routing.dispatch import Router
+from workbench.spec.proxy import ProxyConfig, ProxyDescription
+from workbench.wire.host import host_id
+
+__all__ = ["ProxyProcess"]
+
+_HEALTH_S = 5.0
+# The port of a proxy that this one replaces may be held by the dying one for a moment.
+_PINNED_RETRIES = 100
+_PINNED_RETRY_S = 0.05
+
+
+class ProxyProcess:
+    """One proxy: an HTTP server and its router."""
+
+    def __init__(self, config: ProxyConfig) -> None:
+        self._config = config
+        self._port = 0
+        self._io: LoopThread | None = None
+        self._interior: _Interior | None = None
+
+    async def start(self) -> int:
+        """Open the door; returns the port.
+
+        Raises:
+            PortBusyError: the port asked for is in use.
+            StartError: this host cannot listen at that address.
+        """
+        die_with_parent()
+        sock = await self._open_port()
+        self._port = sock.getsockname()[1]
+        self._io = LoopThread("proxy-io").start()
+        self._interior = await self._io.call(_open(self._config, sock))
+        # What exists now stays: no collection needs to look at it again.
+        gc.freeze()
+        return self._port
+
+    async def describe(self) -> ProxyDescription:
+        """Say who and where it is."""
+        return ProxyDescription(
+            id=self._config.id,
+            pid=os.getpid(),
+            host=self._config.options.host,
+            port=self._port,
+        )
+
+    async def check_health(self) -> str:
+        """Why it is not well; empty if it is."""
+        if self._io is None or self._interior is None:
+            return "It has not started."
+        try:
+            async with asyncio.timeout(_HEALTH_S):
+                is_serving = await self._io.call(self._interior.is_serving())
+        except TimeoutError:
+            return f"Its I/O loop has not answered for {_HEALTH_S:g} s."
+        return "" if is_serving else "Its HTTP server has ended."
+
+    async def stop(self) -> None:
+        """Take no more connections, finish what is being answered, cut what is slow."""
+        if self._io is not None and self._interior is not None:
+            await self._io.call(self._interior.close())
+            await asyncio.to_thread(self._io.stop)
+            self._io = self._interior = None
+
+    async def wait_forever(self) -> NoReturn:
+        """Never return: whoever awaits it learns of this process's death."""
+        while True:
+            await asyncio.Event().wait()
+
+    async def _open_port(self) -> socket.socket:
+        host, pinned = self._config.options.host, self._config.pinned_port
+        if pinned is None:
+            return open_port(host, self._config.options.port)
+        for _ in range(_PINNED_RETRIES):
+            try:
+                return open_port(host, pinned)
+            except PortBusyError:
+                await asyncio.sleep(_PINNED_RETRY_S)
+        return open_port(host, pinned)
+
+
+async def _open(config: ProxyConfig, sock: socket.socket) -> "_Interior":
+    interior = _Interior(config, sock)
+    await interior.open()
+    return interior
+
+
+class _Interior:
+    """What lives on the I/O loop."""
+
+    def __init__(self, config: ProxyConfig, sock: socket.socket) -> None:
+        self._controller = config.controller
+        self._router = Router(name=config.id, secret=config.secret, host_id=host_id())
+        self._server = HttpServer(Door(self._router, config.options), sock)
+        self._following: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        following = self._router.follow(self._controller)
+        self._following = asyncio.create_task(following, name="follow-controller")
+        await self._server.open()
+
+    async def is_serving(self) -> bool:
+        return self._server.is_serving
+
+    async def close(self) -> None:
+        await self._server.close()
+        if self._following is not None:
+            self._following.cancel()
+        await self._router.close()

@@ -1,0 +1,46 @@
+"""What user code may ask of the replica it runs in: `serve.get_replica_context()`."""
+
+from dataclasses import dataclass
+
+from workbench.errors import WorkbenchError
+
+__all__ = ["ReplicaContext", "get_replica_context", "set_replica_context"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaContext:
+    """Where the current code runs."""
+
+    app_name: str
+    deployment: str
+    replica_tag: str
+    """`app#deployment#id`."""
+    replica_id: str
+    servable_object: object = None
+    """The user's instance or function; None while its constructor runs."""
+    rank: int | None = None
+    """None: replicas are not numbered."""
+    world_size: int = 1
+    """Replicas asked for; not all of them need be running."""
+    code_version: str = ""
+
+
+_current: ReplicaContext | None = None
+
+
+def get_replica_context() -> ReplicaContext:
+    """Where the current code runs; works in constructors, too.
+
+    Raises:
+        WorkbenchError: not called in a replica.
+    """
+    if _current is None:
+        msg = "get_replica_context() was called outside a replica."
+        raise WorkbenchError(msg, "Call it in a deployment's methods or constructor.")
+    return _current
+
+
+def set_replica_context(context: ReplicaContext | None) -> None:
+    """Say what this process is; called by `process` and, with None, by tests."""
+    global _current  # noqa: PLW0603 - a process is one replica
+    _current = context

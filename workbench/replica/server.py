@@ -1,0 +1,169 @@
+"""The replica's end of every channel: takes calls into its slots, or turns them away.
+
+Everything here runs on the I/O loop. `process` makes one server, gives it user code
+once that is loaded, and drains it. A call over the cap gets `Reject` and its channel
+is told `Free` when a slot opens; nothing else ever waits in a replica.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from workbench.replica.exchange import Exchange
+from workbench.replica.method_call import MethodCall
+from workbench.replica.slots import Slots
+from workbench.replica.threads import Threads
+from workbench.request import RequestContext, current_request
+from workbench.wire.messages import (
+    Body,
+    Buffers,
+    Call,
+    Cancel,
+    Credit,
+    Drain,
+    Drained,
+    Failure,
+    FailureKind,
+    Free,
+    HttpCall,
+    Message,
+    Reject,
+)
+
+if TYPE_CHECKING:
+    from workbench.replica.running import Running
+    from workbench.replica.user_code import UserCode
+    from workbench.wire.channel import Channel
+
+__all__ = ["ReplicaServer"]
+
+logger = logging.getLogger(__name__)
+
+# Whoever is told of a free slot may not need it any more; the next in turn is told
+# when nobody has taken it for this long.
+_UNUSED_S = 0.02
+
+
+class ReplicaServer:
+    """Endpoint of a replica's channels; owner of its slots."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, threads: Threads) -> None:
+        self._loop = loop
+        self._threads = threads
+        self._slots: Slots[Channel] = Slots(1)
+        self._calls: dict[Channel, dict[int, Running]] = {}
+        self._code: UserCode | None = None
+        self._app_name = ""
+        self._undrained: set[Channel] = set()
+        self._progress = asyncio.Event()
+        self._tell_again: asyncio.TimerHandle | None = None
+        self.is_draining = False
+        self._handlers: dict[type, Callable[[Channel, Any, Buffers], None]] = {
+            HttpCall: self._on_http_call,
+            Call: self._on_call,
+            Cancel: self._on_cancel,
+            Body: self._on_body,
+            Credit: self._on_credit,
+            Drained: self._on_drained,
+        }
+
+    @property
+    def ongoing(self) -> int:
+        """Calls that run now."""
+        return self._slots.taken
+
+    def serve(self, code: "UserCode", app_name: str) -> None:
+        """Run calls that come from now on with `code`."""
+        self._code = code
+        self._app_name = app_name
+
+    def resize(self, max_ongoing_requests: int) -> None:
+        """Change the number of slots; running calls keep theirs."""
+        self._slots.size = max_ongoing_requests
+        self._tell_waiting()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more calls; return when none runs and no router will send one.
+
+        What still runs after `timeout_s` is cancelled; its callers are told.
+        """
+        self.is_draining = True
+        self._undrained = set(self._calls)
+        for channel in self._calls:
+            channel.send(Drain())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._undrained or self._slots.taken:
+                    self._progress.clear()
+                    await self._progress.wait()
+        self._stop_all(timeout_s)
+
+    # -- Endpoint ----------------------------------------------------------------------
+
+    def on_open(self, channel: "Channel") -> None:
+        self._calls[channel] = {}
+        if self.is_draining:
+            channel.send(Drain())
+
+    def on_message(
+        self, channel: "Channel", message: Message, buffers: Buffers
+    ) -> None:
+        handler = self._handlers.get(type(message))
+        if handler is not None:
+            handler(channel, message, buffers)
+
+    def on_closed(self, channel: "Channel", _error: Exception | None) -> None:
+        self._slots.forget(channel)
+        for running in list(self._calls.pop(channel, {}).values()):
+            running.abandon()
+        self._undrained.discard(channel)
+        self._progress.set()
+
+    # -- calls -------------------------------------------------------------------------
+
+    def _on_http_call(
+        self, channel: "Channel", call: HttpCall, buffers: Buffers
+    ) -> None:
+        if (code := self._take(channel, call.id)) is not None:
+            self._start(Exchange(channel, call, buffers), code, call.root_path)
+
+    def _on_call(self, channel: "Channel", call: Call, buffers: Buffers) -> None:
+        if (code := self._take(channel, call.id)) is not None:
+            self._start(MethodCall(channel, call, buffers, self._threads), code, "")
+
+    def _take(self, channel: "Channel", call_id: int) -> "UserCode | None":
+        """Take a slot and say with what to run the call, or turn it away."""
+        code = self._code
+        if code is None or self.is_draining:
+            channel.send(Reject(call_id, self._slots.taken, True))
+            return None
+        if not self._slots.take_nowait():
+            self._slots.remember(channel)
+            channel.send(Reject(call_id, self._slots.taken, False))
+            return None
+        return code
+
+    def _start(self, running: "Running", code: "UserCode", route: str) -> None:
+        self._calls[running.channel][running.id] = running
+        context = copy_context()
+        about = RequestContext(running.request_id, route, self._app_name)
+        context.run(current_request.set, about)
+        self._loop.create_task(self._run(running, code), context=context)
+
+    async def _run(self, running: "Running", code: "UserCode") -> None:
+        """One call from its first step to its last."""
+        try:
+            if not running.is_abandoned:
+                running.task = asyncio.current_task()
+                await running.answer(code)
+        except BaseException as error:  # noqa: BLE001 - the caller gets it
+            self._fail(running, error)
+        finally:
+            running.task = None
+            self._end(running)
+
+    def _fail(self, running: "Running", error: BaseException) -> None:
+        ...

@@ -1,0 +1,139 @@
+"""Generators of user code, sent item by item.
+
+`respond` and `method_call` call `pump`. An async generator runs on the I/O loop; a sync
+one in one thread from its first item to its last, since what it opens (a database
+cursor, say) may be bound to a thread, and hands its items over a few ahead.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from workbench.replica.running import Running
+    from workbench.replica.threads import Threads
+
+__all__ = ["pump"]
+
+# Items that a sync generator may be ahead of the sending.
+_AHEAD = 8
+
+Sent = TypeVar("Sent")
+
+
+async def pump(
+    running: "Running",
+    items: AsyncIterator[object] | Iterator[object],
+    convert: Callable[[object], Sent],
+    send: Callable[[Sent], Awaitable[None]],
+    threads: "Threads",
+) -> None:
+    """Send each item, converted, as soon as it is there and there is room for it.
+
+    Closes the generator whatever happens: at its end, when it raises, on cancellation.
+    """
+    if isinstance(items, AsyncIterator):
+        await _pump_async(running, items, convert, send)
+        return
+    stream = ThreadStream(items, convert, threads)
+    running.job = stream.job
+    try:
+        async for ready in stream:
+            await send(ready)
+            await _let_go_out()
+    finally:
+        stream.close()
+
+
+async def _pump_async(
+    running: "Running",
+    items: AsyncIterator[object],
+    convert: Callable[[object], Sent],
+    send: Callable[[Sent], Awaitable[None]],
+) -> None:
+    try:
+        async for item in items:
+            await send(convert(item))
+            await _let_go_out()
+            if running.is_abandoned:
+                return  # the generator swallowed its cancellation
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _let_go_out() -> None:
+    """Let the item be written now, even if the generator never waits for anything."""
+    await asyncio.sleep(0)
+
+
+class ThreadStream(Generic[Sent]):
+    """Items of a sync generator that runs in a thread, to be read on the loop."""
+
+    def __init__(
+        self,
+        items: Iterator[object],
+        convert: Callable[[object], Sent],
+        threads: "Threads",
+    ) -> None:
+        self._items = items
+        self._convert = convert
+        self._loop = asyncio.get_running_loop()
+        self._ready: deque[Sent] = deque()
+        self._arrived = asyncio.Event()
+        self._room = threading.Semaphore(_AHEAD)
+        self._is_closed = False
+        self._is_over = False
+        self._error: BaseException | None = None
+        self.job = threads.start(self._produce)
+        """Ends when the generator is closed or exhausted."""
+
+    def close(self) -> None:
+        """Close the generator once its thread has left the item it is at."""
+        self._is_closed = True
+        self._room.release()
+
+    def __aiter__(self) -> "ThreadStream[Sent]":
+        return self
+
+    async def __anext__(self) -> Sent:
+        while not self._ready:
+            if self._is_over:
+                raise self._error or StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        self._room.release()
+        return self._ready.popleft()
+
+    def _produce(self) -> None:
+        error = None
+        try:
+            self._run()
+        except BaseException as raised:  # noqa: BLE001 - whoever reads gets it
+            error = raised
+        self._loop.call_soon_threadsafe(self._finish, error)
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                ready = self._convert(item)
+                self._loop.call_soon_threadsafe(self._put, ready)
+                self._room.acquire()
+                if self._is_closed:
+                    return
+        finally:
+            close = getattr(self._items, "close", None)
+            if close is not None:
+                close()
+
+    def _put(self, ready: Sent) -> None:
+        self._ready.append(ready)
+        self._arrived.set()
+
+    def _finish(self, error: BaseException | None) -> None:
+        self._error = error
+        self._is_over = True
+        self._arrived.set()
