@@ -72,7 +72,7 @@ def run_notebook(environment: dict[str, str]) -> None:
 
 
 @contextmanager
-def open_notebook(environment: dict[str, str]) -> "Iterator[NotebookRun]":
+def open_notebook(environment: dict[str, str]) -> Iterator["NotebookRun"]:
     """The notebook in a kernel of its own, which finds no instance but its own."""
     say(f"Executing {NOTEBOOK.relative_to(NOTEBOOK.parents[1])}")
     book = nbformat.read(NOTEBOOK, as_version=4)
@@ -236,13 +236,23 @@ def end_what_runs(directory: str, environment: dict[str, str]) -> None:
 
 def running_with(directory: str) -> dict[int, str]:
     """Processes whose environment names `directory`: pid and command."""
-    listed = subprocess.run(
-        ["ps", "axeww", "-o", "pid=,command="],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=True,
-    )
+    if not Path("/proc/self/environ").exists():
+        return listed_with(directory)
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if directory.encode() in (process / "environ").read_bytes():
+                command = (process / "cmdline").read_bytes().split(b"\0")
+                found[int(process.name)] = b" ".join(command[:3]).decode()
+        except OSError:  # it has ended meanwhile, or is another user's
+            continue
+    return found
+
+
+def listed_with(directory: str) -> dict[int, str]:
+    """The same where there is no /proc: on macOS."""
+    command = ["ps", "axeww", "-o", "pid=,command="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = [line.split() for line in listed.stdout.splitlines() if directory in line]
     return {int(pid): " ".join(command[:3]) for pid, *command in lines}
 

@@ -4,14 +4,7 @@ from html import escape
 from urllib.parse import urlsplit
 
 from workbench.notebook.card import Card, Phase, Row
-from workbench.notebook.display import (
-    MARKS,
-    View,
-    duration,
-    framed,
-    mark,
-    prose,
-)
+from workbench.notebook.display import MARKS, View, duration, framed, mark, prose
 
 __all__ = ["card_view"]
 
@@ -30,24 +23,21 @@ def card_view(card: Card) -> View:
 
 
 def _line(card: Card) -> str:
-    said = [card.name, str(card.phase)]
-    said += filter(None, [_progress(card)])
-    if card.phase is Phase.DEPLOYING:
-        said += [f"{row.name}: {row.step or row.state}" for row in card.rows]
-    return f"{MARKS[_KIND[card.phase]]} {' · '.join(said)}"
-
-
-def _text(card: Card) -> str:
-    head = [_line(card) if card.phase is Phase.CONNECTING else _headline(card)]
-    rows = [_row_text(row) for row in card.rows]
-    calls = [f"  {label:<7} {code}" for label, code in _calls(card)]
-    notes = [f"  {note}" for note in _notes(card)]
-    return "\n".join([*head, *rows, *calls, *notes])
+    steps = card.rows if card.phase is Phase.DEPLOYING else ()
+    said = [f"{row.name}: {row.step or row.state}" for row in steps]
+    return " · ".join([_headline(card), *said])
 
 
 def _headline(card: Card) -> str:
-    said = [card.name, str(card.phase), card.url or "", _took(card)]
+    said = [card.name, str(card.phase), _progress(card), card.url or "", _took(card)]
     return f"{MARKS[_KIND[card.phase]]} {' · '.join(filter(None, said))}"
+
+
+def _text(card: Card) -> str:
+    rows = [_row_text(row) for row in card.rows]
+    calls = [f"  {label:<7} {code}" for label, code in _calls(card)]
+    notes = [f"  {note}" for note in card.notes]
+    return "\n".join([_headline(card), *rows, *calls, *notes])
 
 
 def _row_text(row: Row) -> str:
@@ -70,9 +60,7 @@ def _html(card: Card) -> str:
         f'<span class="wb-soft">{label}</span><code>{escape(code)}</code>'
         for label, code in _calls(card)
     )
-    notes = "".join(
-        f'<div class="wb-note">{prose(note)}</div>' for note in _notes(card)
-    )
+    notes = "".join(f'<div class="wb-note">{prose(note)}</div>' for note in card.notes)
     return framed(
         head, table, f'<div class="wb-call">{calls}</div>' if calls else "", notes
     )
@@ -113,16 +101,3 @@ def _calls(card: Card) -> list[tuple[str, str]]:
     if card.by_handle:
         calls.append(("handle", f"{card.by_handle}.result()"))
     return calls
-
-
-def _notes(card: Card) -> tuple[str, ...]:
-    if card.phase is Phase.FAILED:
-        state = (
-            "The previous version serves on."
-            if card.serves_still
-            else "Nothing serves under this name; mend the cause and run the cell again."
-        )
-        return (state, *card.notes)
-    if card.phase is Phase.LEFT:
-        return (*card.notes, "`%serve status` shows how it goes on.")
-    return card.notes

@@ -8,7 +8,6 @@ import threading
 from dataclasses import dataclass, replace
 
 from workbench.deployment import Application
-from workbench.errors import WorkbenchError
 from workbench.notebook.backend import Backend, Deployed
 from workbench.notebook.card import Card, Phase
 from workbench.notebook.card_view import card_view
@@ -18,6 +17,8 @@ from workbench.spec.application import Owner
 from workbench.spec.status import ApplicationStatus, DeployEvent, ServeStatus
 
 __all__ = ["Wishes", "deploy_and_show"]
+
+_GOES_ON = "`%serve status` shows how it goes on."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +62,13 @@ def deploy_and_show(
     except KeyboardInterrupt as interrupt:
         show_only(interrupt, card.interrupted())
         raise
-    except WorkbenchError:
-        card.end(phase=Phase.FAILED)
+    except Exception:
+        card.failed()
         raise
     # Only a start can bring news (a busy port): no second question otherwise.
     instance = before.instance or backend.status().instance
-    card.end(
-        phase=Phase.LIVE if wishes.waits else Phase.LEFT,
-        took_s=deployed.took_s,
-        url=deployed.url,
-        notes=(*deployed.warnings, *(instance.notes if instance is not None else ())),
-    )
+    news = instance.notes if instance is not None else ()
+    card.deployed(deployed, *news, is_live=wishes.waits)
     return deployed
 
 
@@ -113,29 +110,39 @@ class LiveCard:
             self._card = replace(self._card, progress=text)
             self._screen.update(card_view(self._card), is_last=False)
 
-    def end(
-        self,
-        *,
-        phase: Phase,
-        took_s: float | None = None,
-        url: str | None = None,
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        """Show how it ended."""
+    def deployed(self, deployed: Deployed, *news: str, is_live: bool) -> None:
+        """Show where it answers, or will."""
         with self._lock:
-            ended = replace(self._card, phase=phase, took_s=took_s, url=url)
-            self._card = ended.with_note(*notes)
-            self._screen.update(card_view(self._card), is_last=True)
+            self._card = replace(
+                self._card, url=deployed.url, took_s=deployed.took_s
+            ).with_note(*deployed.warnings, *news)
+        if is_live:
+            self._end(Phase.LIVE)
+        else:
+            self._end(Phase.LEFT, _GOES_ON)
+
+    def failed(self) -> None:
+        """Show what serves now; the error itself is shown below the card."""
+        serves_still = "The previous version serves on."
+        nothing = (
+            "Nothing serves under this name; mend the cause and run the cell again."
+        )
+        self._end(Phase.FAILED, serves_still if self._card.serves_still else nothing)
 
     def interrupted(self) -> str:
         """Show that nobody waits any more; returns that in one line."""
         if self._card.phase is Phase.CONNECTING:
             said = "Interrupted before the deploy began; run the cell again."
-            self.end(phase=Phase.FAILED, notes=(said,))
+            self._end(Phase.FAILED, said)
         else:
             said = "Interrupted; the deploy goes on without the cell."
-            self.end(phase=Phase.LEFT, notes=(said,))
+            self._end(Phase.LEFT, said, _GOES_ON)
         return said
+
+    def _end(self, phase: Phase, *notes: str) -> None:
+        with self._lock:
+            self._card = replace(self._card, phase=phase).with_note(*notes)
+            self._screen.update(card_view(self._card), is_last=True)
 
 
 def _first_card(

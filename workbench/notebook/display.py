@@ -93,7 +93,8 @@ def duration(seconds: float) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 def prose(text: str) -> str:
@@ -116,7 +117,7 @@ MARKS = {"good": "●", "busy": "◐", "bad": "✕", "idle": "○"}
 # JupyterLab's and VS Code's colours where they exist, so that both themes are met;
 # elsewhere the page's own text colour and greys that read on white and on black. The
 # three signal colours are told apart by people who see no red, green or blue
-# (Okabe and Ito's palette), and have 3:1 contrast or more on white and on black.
+# (after Okabe and Ito's palette), and have 3:1 contrast or more on white and on black.
 # Class names are doubled to win over JupyterLab's rules for tables in outputs.
 _STYLE = """<style>
 .wb.wb { --wb-line: var(--jp-border-color2, var(--vscode-panel-border, #8885));
@@ -129,20 +130,20 @@ _STYLE = """<style>
 .wb.wb.wb.wb :is(code, pre) { font: 12px/1.5 var(--wb-code); background: none;
   color: inherit; padding: 0; margin: 0; border: 0; white-space: pre-wrap; }
 .wb.wb a { color: var(--jp-content-link-color, var(--vscode-textLink-foreground,
-  #0072b2)); text-decoration: none; }
+  #2f86c7)); text-decoration: none; }
 .wb.wb a:hover { text-decoration: underline; }
 .wb-head { display: flex; flex-wrap: wrap; gap: 0 10px; align-items: baseline; }
 .wb-name { font-weight: 600; }
 .wb-soft { color: var(--wb-soft); }
 .wb-right { margin-left: auto; color: var(--wb-soft); }
-.wb-mark { margin-right: 6px; font-size: 11px; }
+.wb-mark { margin-right: 6px; font-size: 12px; }
 .wb-good { color: #009e73; } .wb-busy { color: #2f86c7; }
 .wb-bad { color: #d55e00; font-weight: 700; } .wb-idle { color: var(--wb-soft); }
 .wb-busy { display: inline-block; animation: wb-turn 1.6s linear infinite; }
 @keyframes wb-turn { to { transform: rotate(360deg); } }
 @media (prefers-reduced-motion: reduce) { .wb-busy { animation: none; } }
 .wb.wb .wb-table.wb-table { border-collapse: collapse; margin: 6px 0 0; width: 100%;
-  font-size: 13px; table-layout: auto; }
+  font-size: 13px; table-layout: auto; color: inherit; }
 .wb.wb .wb-table.wb-table :is(td, th) { text-align: left; vertical-align: baseline;
   padding: 3px 16px 3px 0; border: 0; background: none; white-space: normal;
   max-width: none; color: inherit; }

@@ -19,7 +19,6 @@ from workbench.wire.messages import Buffers, HttpCall
 __all__ = ["NEVER", "Door", "Guest", "Routes"]
 
 NEVER = 1 << 62
-_PATIENCE_S = 30.0
 
 
 class Routes(Protocol):
@@ -61,7 +60,12 @@ class Door:
     """Shared by all connections of one server; lives on one event loop."""
 
     def __init__(
-        self, router: Routes, options: HTTPOptions, *, beat_s: float = 1.0
+        self,
+        router: Routes,
+        options: HTTPOptions,
+        *,
+        patience_s: float = 30.0,
+        beat_s: float = 1.0,
     ) -> None:
         self.router = router
         self.options = options
@@ -69,7 +73,7 @@ class Door:
         self.beat = 0
         self.idle_beats = 1 + math.ceil(options.keep_alive_timeout_s / beat_s)
         """How long a connection may wait for its next request."""
-        self.patience_beats = 1 + math.ceil(_PATIENCE_S / beat_s)
+        self.patience_beats = 1 + math.ceil(patience_s / beat_s)
         """How long a client may take for a head, or pause within a small body."""
         self.date_line = b""
         self.ids = new_ids()

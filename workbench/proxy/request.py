@@ -139,20 +139,19 @@ class RequestReader:
         """Read on; see `requests` and `problem` for what came of it."""
         if self.problem is not None:
             return
-        size = len(data)
         is_inside = bool(self._target) or self._current is not None
-        self._must_measure = is_inside or size > _SURELY_SMALL_BYTES
+        self._must_measure = is_inside or len(data) > _SURELY_SMALL_BYTES
         count = len(self.requests)
         try:
             self._parse(data)
+            if self._must_measure:
+                self._measure()
+            if is_inside:
+                self._limit_fruitless(data, has_new=len(self.requests) != count)
         except _RefusedError as refusal:
             self.problem = refusal.page
-            return
         except httptools.HttpParserError as error:
             self.problem = pages.malformed(str(error))
-            return
-        if is_inside:
-            self._limit_fruitless(size, has_new=len(self.requests) != count)
 
     def close(self) -> None:
         """Forget everything; frees the parser, which refers back to this object."""
@@ -181,15 +180,22 @@ class RequestReader:
             else:
                 return
 
-    def _limit_fruitless(self, size: int, *, has_new: bool) -> None:
-        """Bound what a head, trailers or chunk extensions may take without an end."""
+    def _measure(self) -> None:
+        """Refuse a head that is too large, complete or not."""
+        size = len(self._target)
+        size += sum(len(name) + len(value) + 4 for name, value in self._headers)
+        if size > pages.MAX_HEAD_BYTES:
+            raise _RefusedError(pages.HEAD_TOO_LARGE)
+
+    def _limit_fruitless(self, data: bytes, *, has_new: bool) -> None:
+        """Bound what a header, trailers or chunk extensions may take without an end."""
         current = self._current
         if has_new or (current is not None and current.pieces):
             self._fruitless_bytes = 0
         elif current is not None or self._target:
-            self._fruitless_bytes += size
+            self._fruitless_bytes += len(data)
             if self._fruitless_bytes > pages.MAX_HEAD_BYTES:
-                self.problem = pages.HEAD_TOO_LARGE
+                raise _RefusedError(pages.HEAD_TOO_LARGE)
 
     # What the parser calls. An exception raised here ends the parsing.
 
@@ -206,10 +212,10 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         """The head is complete: a request, unless it is one of those not taken."""
+        if self._must_measure:
+            self._measure()
         target, headers, own = self._target, self._headers, self._own
         self._target = b""
-        if self._must_measure:
-            _measure(target, headers)
         if not target.startswith(b"/") or b"#" in target:
             target = _origin_form(target)
         request = Request(self._parser, target, headers, own)
@@ -253,12 +259,6 @@ class _RefusedError(Exception):
     def __init__(self, page: Page) -> None:
         super().__init__(page)
         self.page = page
-
-
-def _measure(target: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    size = len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
-    if size > pages.MAX_HEAD_BYTES:
-        raise _RefusedError(pages.HEAD_TOO_LARGE)
 
 
 def _origin_form(target: bytes) -> bytes:

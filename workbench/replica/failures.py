@@ -1,30 +1,110 @@
 """What a caller is told of a call that failed.
 
 Called by `exchange` (HTTP) and `method_call` (handles) with what user code raised. An
-HTTP body never holds a traceback: it goes to the replica's log, beside the request id,
+HTTP body never holds a traceback: it goes into the replica's log beside the request id,
 and in the `Failure` to whoever may show it to the owner.
 """
 
 import asyncio
 import logging
+from traceback import StackSummary, TracebackException
 
 from starlette.exceptions import HTTPException
 
+import workbench
 from workbench.code.exceptions import dump_exception
 from workbench.errors import BackPressureError, DeploymentUnavailableError
 from workbench.replica.json_text import encode_json
 from workbench.replica.reply import Reply, check_status, head_of
 from workbench.wire.messages import Buffers, Failure, FailureKind
 
-__all__ = ["RefusedError", "http_exception_reply", "http_failure", "method_failure"]
+__all__ = [
+    "RefusedError",
+    "http_exception_reply",
+    "http_failure",
+    "log_user_error",
+    "method_failure",
+    "user_traceback",
+]
 
 logger = logging.getLogger(__name__)
 
+_OURS = str(next(iter(workbench.__path__)))
+
 
 class RefusedError(Exception):
-    """We refuse the call, or what came of it; user code is not (alone) at fault."""
+    """We cannot make, or answer, the call; the caller is told `kind` and message."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:
         super().__init__(message)
         self.kind = kind
-        self.message = message
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback without frames of ours: the reader's code is what matters."""
+    report = TracebackException.from_exception(error)
+    _drop_our_frames(report)
+    return "".join(report.format())
+
+
+def log_user_error(error: BaseException, request_id: str) -> str:
+    """Put the traceback into the replica's log, and return it."""
+    text = user_traceback(error)
+    logger.error("Request %s failed.\n%s", request_id, text)
+    return text
+
+
+def http_exception_reply(error: BaseException) -> Reply | None:
+    """The answer that Starlette's or FastAPI's HTTPException stands for."""
+    if not isinstance(error, HTTPException):
+        return None
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in (error.headers or {}).items()
+    ]
+    detail: object = error.detail
+    if isinstance(detail, str):
+        headers.append((b"content-type", b"text/plain; charset=utf-8"))
+        body = detail.encode()
+    else:
+        headers.append((b"content-type", b"application/json"))
+        body = encode_json({"detail": detail})
+    if error.status_code in {204, 304}:
+        body = b""
+    return Reply(check_status(error.status_code), head_of(headers)[0], body, None)
+
+
+def http_failure(call_id: int, error: BaseException, request_id: str) -> Failure:
+    """What the proxy is told, which makes the page."""
+    kind = _kind_of(error)
+    text = log_user_error(error, request_id) if kind is FailureKind.USER else ""
+    return Failure(call_id, kind, type(error).__name__, str(error), text)
+
+
+def method_failure(call_id: int, error: BaseException) -> tuple[Failure, Buffers]:
+    """What a handle is told, which raises it again."""
+    if isinstance(error, RefusedError):
+        return Failure(call_id, error.kind, type(error).__name__, str(error)), ()
+    if isinstance(error, asyncio.CancelledError):
+        msg = "The call was cancelled in the replica."
+        return Failure(call_id, FailureKind.CANCELLED, "CancelledError", msg), ()
+    return dump_exception(error)
+
+
+def _kind_of(error: BaseException) -> FailureKind:
+    """What a downstream call could not do, this one cannot either."""
+    if isinstance(error, BackPressureError):
+        return FailureKind.QUEUE_FULL
+    if isinstance(error, DeploymentUnavailableError):
+        return FailureKind.UNAVAILABLE
+    if isinstance(error, asyncio.CancelledError):
+        return FailureKind.CANCELLED
+    return FailureKind.USER
+
+
+def _drop_our_frames(report: TracebackException) -> None:
+    frames = [each for each in report.stack if not each.filename.startswith(_OURS)]
+    report.stack = StackSummary.from_list(frames)
+    for other in (report.__cause__, report.__context__, *(report.exceptions or ())):
+        if other is not None:
+            _drop_our_frames(other)

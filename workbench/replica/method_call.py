@@ -69,7 +69,9 @@ class MethodCall(Running):
         method = code.find(name)
         if method is None:
             has = ", ".join(code.method_names()) or "none"
-            msg = f"{code.target.__name__} has no method {name!r} to call; it has {has}."
+            msg = (
+                f"{code.target.__name__} has no method {name!r} to call; it has {has}."
+            )
             raise RefusedError(FailureKind.NO_SUCH_METHOD, msg)
         return method
 

@@ -12,14 +12,16 @@ import msgspec
 
 __all__ = ["Reply", "check_status", "head_of"]
 
-_OF_THE_PROXY = frozenset({
-    b"connection",
-    b"content-length",
-    b"date",
-    b"keep-alive",
-    b"server",
-    b"transfer-encoding",
-})
+_OF_THE_PROXY = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"date",
+        b"keep-alive",
+        b"server",
+        b"transfer-encoding",
+    }
+)
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 
 

@@ -57,7 +57,7 @@ async def respond(exchange: "Exchange", value: object, threads: "Threads") -> No
     elif isinstance(value, Response):
         await answer_by_app(exchange, value)
     else:
-        assert isinstance(value, AsyncIterator | Iterator)  # noqa: S101 - what is left
+        assert isinstance(value, AsyncIterator | Iterator)
         stream = _ItemStream(exchange)
         await pump(exchange, value, stream.encode, stream.send, threads)
         stream.end()

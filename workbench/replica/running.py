@@ -8,8 +8,16 @@ knows slots or user code.
 import asyncio
 from typing import TYPE_CHECKING
 
+from workbench.replica.failures import log_user_error
 from workbench.replica.flow import SendWindow
-from workbench.wire.messages import Buffers, Chunk, End, Failure, Message
+from workbench.wire.messages import (
+    Buffers,
+    Chunk,
+    End,
+    Failure,
+    FailureKind,
+    Message,
+)
 
 if TYPE_CHECKING:
     from workbench.replica.threads import Job
@@ -73,6 +81,28 @@ class Running:
         if self.task is not None:
             self.task.cancel()
 
+    def stop(self, failure: Failure) -> None:
+        """Tell the caller that the call ends here, and end it."""
+        if not self.is_answered:
+            self.fail(failure)
+        self.is_abandoned = True
+        self.on_abandoned()
+        if self.task is not None:
+            self.task.cancel()
+
+    def on_raised(self, error: BaseException) -> None:
+        """User code raised, or was cancelled."""
+        if self.is_abandoned and isinstance(error, asyncio.CancelledError):
+            return
+        if self.is_answered or self.is_abandoned:
+            log_user_error(error, self.request_id)
+            return
+        try:
+            self.fail_with(error)
+        except Exception as problem:  # noqa: BLE001 - some answer must go out
+            name = type(error).__name__
+            self.fail(Failure(self.id, FailureKind.USER, name, str(problem)))
+
     def on_abandoned(self) -> None:
         """Wake what waits for the caller; for a subclass."""
 
@@ -89,7 +119,7 @@ class Running:
     async def chunk(self, buffers: Buffers) -> None:
         """Send one item once there is room for it."""
         window = self._window
-        assert window is not None  # noqa: S101 - begin() comes first
+        assert window is not None
         if not window.is_open:
             await window.wait_open()
         if self.channel.is_congested:

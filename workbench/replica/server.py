@@ -7,7 +7,6 @@ is told `Free` when a slot opens; nothing else ever waits in a replica.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -40,11 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ReplicaServer"]
 
-logger = logging.getLogger(__name__)
-
 # Whoever is told of a free slot may not need it any more; the next in turn is told
 # when nobody has taken it for this long.
 _UNUSED_S = 0.02
+# For cancelled calls to run their `finally`.
+_LAST_STEPS_S = 1.0
 
 
 class ReplicaServer:
@@ -59,7 +58,7 @@ class ReplicaServer:
         self._app_name = ""
         self._undrained: set[Channel] = set()
         self._progress = asyncio.Event()
-        self._tell_again: asyncio.TimerHandle | None = None
+        self._will_tell_again = False
         self.is_draining = False
         self._handlers: dict[type, Callable[[Channel, Any, Buffers], None]] = {
             HttpCall: self._on_http_call,
@@ -96,10 +95,21 @@ class ReplicaServer:
             channel.send(Drain())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self._undrained or self._slots.taken:
-                    self._progress.clear()
-                    await self._progress.wait()
+                await self._wait_until_quiet()
         self._stop_all(timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_STEPS_S):
+                await self._wait_until_quiet()
+
+    def running_tasks(self) -> set[asyncio.Task[None]]:
+        """Tasks of the calls that run now."""
+        every = (each for calls in self._calls.values() for each in calls.values())
+        return {each.task for each in every if each.task is not None}
+
+    async def _wait_until_quiet(self) -> None:
+        while self._undrained or self._slots.taken:
+            self._progress.clear()
+            await self._progress.wait()
 
     # -- Endpoint ----------------------------------------------------------------------
 
@@ -138,11 +148,11 @@ class ReplicaServer:
         """Take a slot and say with what to run the call, or turn it away."""
         code = self._code
         if code is None or self.is_draining:
-            channel.send(Reject(call_id, self._slots.taken, True))
+            channel.send(Reject(call_id, self._slots.taken, draining=True))
             return None
         if not self._slots.take_nowait():
             self._slots.remember(channel)
-            channel.send(Reject(call_id, self._slots.taken, False))
+            channel.send(Reject(call_id, self._slots.taken, draining=False))
             return None
         return code
 
@@ -154,16 +164,77 @@ class ReplicaServer:
         self._loop.create_task(self._run(running, code), context=context)
 
     async def _run(self, running: "Running", code: "UserCode") -> None:
-        """One call from its first step to its last."""
+        """Run one call from its first step to its last."""
         try:
             if not running.is_abandoned:
                 running.task = asyncio.current_task()
                 await running.answer(code)
-        except BaseException as error:  # noqa: BLE001 - the caller gets it
-            self._fail(running, error)
+        except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
+            running.on_raised(error)
         finally:
             running.task = None
             self._end(running)
 
-    def _fail(self, running: "Running", error: BaseException) -> None:
-        ...
+    def _end(self, running: "Running") -> None:
+        """The call is over; its slot opens once its thread, too, is done."""
+        calls = self._calls.get(running.channel)
+        if calls is not None:
+            calls.pop(running.id, None)
+        job = running.job
+        if job is None or job.is_done:
+            self._give_back()
+        else:
+            job.when_done = self._give_back
+
+    def _give_back(self) -> None:
+        self._slots.give_back()
+        if self.is_draining:
+            self._progress.set()
+        elif self._slots.has_waiting:
+            self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        """Tell whoever was turned away first that a slot is open."""
+        channel = self._slots.next_waiting()
+        if channel is None:
+            return
+        channel.send(Free())
+        if self._slots.has_waiting and not self._will_tell_again:
+            self._will_tell_again = True
+            self._loop.call_later(_UNUSED_S, self._tell_next)
+
+    def _tell_next(self) -> None:
+        self._will_tell_again = False
+        self._tell_waiting()
+
+    # -- messages about calls that run -------------------------------------------------
+
+    def _find(self, channel: "Channel", call_id: int) -> "Running | None":
+        return self._calls[channel].get(call_id)
+
+    def _on_cancel(self, channel: "Channel", cancel: Cancel, _: Buffers) -> None:
+        running = self._find(channel, cancel.id)
+        if running is not None:
+            running.abandon()
+
+    def _on_credit(self, channel: "Channel", credit: Credit, _: Buffers) -> None:
+        running = self._find(channel, credit.id)
+        if running is not None:
+            running.on_credit(credit.size)
+
+    def _on_body(self, channel: "Channel", part: Body, buffers: Buffers) -> None:
+        running = self._find(channel, part.id)
+        if isinstance(running, Exchange):
+            running.on_body(part, buffers)
+
+    def _on_drained(self, channel: "Channel", _message: Drained, _: Buffers) -> None:
+        self._undrained.discard(channel)
+        self._progress.set()
+
+    def _stop_all(self, patience_s: float) -> None:
+        for calls in self._calls.values():
+            for running in list(calls.values()):
+                msg = (
+                    f"The replica stopped; the call had not ended after {patience_s} s."
+                )
+                running.stop(Failure(running.id, FailureKind.REPLICA_LOST, "", msg))

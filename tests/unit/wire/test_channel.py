@@ -354,9 +354,7 @@ async def test_sockets_are_only_made_where_nobody_else_can_reach_them(tmp_path):
     tmp_path.chmod(0o755)
 
     with pytest.raises(PermissionError, match="chmod 700"):
-        await listen(
-            Recorder(), path=tmp_path / "s", host="127.0.0.1", secret=SECRET
-        )
+        await listen(Recorder(), path=tmp_path / "s", host="127.0.0.1", secret=SECRET)
 
 
 async def test_closing_removes_the_socket_file_and_frees_the_port(ground):

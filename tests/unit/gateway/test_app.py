@@ -1,0 +1,104 @@
+"""The control API lets in who knows the token, and answers in its own words."""
+
+import httpx
+import msgspec
+import pytest
+
+from tests.unit.controller.world import make_request, make_spec
+from workbench.controller.target import RouteTakenError
+from workbench.gateway.app import make_app
+from workbench.spec.status import DeployEvent, EventKind, ServeStatus
+
+pytestmark = pytest.mark.anyio
+
+
+class Backend:
+    """Remembers what it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+        self.error = None
+
+    def status(self):
+        return ServeStatus()
+
+    async def deploy(self, request):
+        if self.error:
+            raise self.error
+        self.asked.append(request)
+        yield DeployEvent(kind=EventKind.STEP, at_s=0.0, deployment="Model")
+        yield DeployEvent(kind=EventKind.LIVE, at_s=0.1)
+
+    async def delete(self, name):
+        self.asked.append(name)
+        return name == "known"
+
+    async def shutdown(self):
+        self.asked.append("shutdown")
+
+
+@pytest.fixture
+def backend():
+    return Backend()
+
+
+@pytest.fixture
+def client(backend):
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(make_app(backend, "secret")),
+        base_url="http://127.0.0.1",
+        headers={"authorization": "Bearer secret"},
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer wrong"},
+        {"authorization": "secret"},
+        {"authorization": ""},
+        {"origin": "http://evil.example"},
+    ],
+)
+async def test_who_has_no_token_or_comes_from_a_page_is_refused(client, backend, headers):
+    answer = await client.post("/api/shutdown", headers=headers)
+
+    assert (answer.status_code, backend.asked) == (401, [])
+    assert answer.json()["error"] == "WrongTokenError"
+
+
+async def test_a_deploy_answers_with_a_line_per_event(client, backend):
+    wish = make_request(make_spec())
+
+    answer = await client.put("/api/applications/default", content=_pack(wish))
+
+    events = [msgspec.json.decode(line, type=DeployEvent) for line in answer.iter_lines()]
+    assert [event.kind for event in events] == [EventKind.STEP, EventKind.LIVE]
+    assert backend.asked == [wish]
+
+
+async def test_a_deploy_that_cannot_be_read_says_where(client):
+    answer = await client.put("/api/applications/x", content=_pack({"application": 3}))
+
+    assert answer.status_code == 400
+    assert "$.application" in answer.json()["message"]
+
+
+async def test_a_taken_route_is_a_conflict(client, backend):
+    backend.error = RouteTakenError("Route '/' belongs to another.")
+
+    answer = await client.put("/api/applications/x", content=_pack(make_request(make_spec())))
+
+    assert (answer.status_code, answer.json()["error"]) == (409, "DeployError")
+
+
+async def test_deleting_says_whether_there_was_anything(client):
+    known = await client.delete("/api/applications/known")
+    other = await client.delete("/api/applications/other")
+
+    assert known.json() == {"deleted": True}
+    assert other.json() == {"deleted": False}
+
+
+def _pack(value):
+    return msgspec.msgpack.encode(value)
