@@ -81,7 +81,7 @@ class NoInstanceError(InstanceError):
 class StartError(InstanceError):
     """An instance did not come up."""
 
-    hint = "The log file named above says why; `workbench up` shows it as it starts."
+    hint = "The text above says why; run `workbench up` to see it start."
 
 
 class PortBusyError(InstanceError):

@@ -47,9 +47,9 @@ def run_host(plan: LaunchPlan) -> int:
         ray_version = start_ray(ray_plan)
         reports.send(progress="starting controller and proxy")
         asyncio.run(_serve(plan, ray_version, reports))
-    except Exception as error:  # noqa: BLE001 - said to whoever started us, then over
-        traceback.print_exc()
-        reports.send(error=f"{type(error).__name__}: {error}")
+    except Exception:  # noqa: BLE001 - said to whoever started us, then over
+        # In full: the log is gone with the instance's directory.
+        reports.send(error=f"The instance did not start.\n{traceback.format_exc()}")
         return 1
     finally:
         end_ray()

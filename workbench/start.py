@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ def start_instance(
             start_new_session=True,
         )
     os.close(write_end)
+    # Its end is taken note of, so that it does not stay as a zombie of this process.
+    threading.Thread(target=launcher.wait, daemon=True).start()
     try:
         return _wait_until_ready(read_end, settings.start_timeout_s, on_progress, log)
     except BaseException:
@@ -105,9 +108,7 @@ def _wait_until_ready(
             raise errors.StartError("The instance ended while starting." + _tail(log))
         *lines, text = (text + piece).split(b"\n")
         for line in lines:
-            if (
-                started := _read_report(json.loads(line), on_progress, log)
-            ) is not None:
+            if (started := _read_report(json.loads(line), on_progress)) is not None:
                 return started
     msg = f"The instance was not ready after {timeout_s:g} s." + _tail(log)
     hint = "Set WORKBENCH_START_TIMEOUT_S higher if this machine is slow."
@@ -115,14 +116,13 @@ def _wait_until_ready(
 
 
 def _read_report(
-    report: dict[str, str], on_progress: Callable[[str], None], log: Path
+    report: dict[str, str], on_progress: Callable[[str], None]
 ) -> Started | None:
     if "progress" in report:
         on_progress(report["progress"])
     elif "error" in report:
         kind = getattr(errors, report.get("kind") or "", errors.StartError)
-        tail = "" if kind is errors.PortBusyError else _tail(log)
-        raise kind(report["error"] + tail)
+        raise kind(report["error"])
     elif "ready" in report:
         return Started(url=report["url"], token=report["token"])
     return None

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import threading
 import time
 
 import httpx
@@ -67,6 +68,4 @@ def eventually(claim, *, within_s=30.0):
 
 
 def _pause():
-    import threading
-
     threading.Event().wait(0.05)

@@ -1,6 +1,7 @@
 """Deploying: the steps, the failures, the placement."""
 
 import concurrent.futures
+import os
 import threading
 
 import httpx
@@ -176,10 +177,7 @@ def test_replicas_share_the_load(run, app_name):
     @serve.deployment(num_replicas=3, max_ongoing_requests=1)
     class Who:
         def __call__(self):
-            import os
-            import time
-
-            time.sleep(0.05)
+            threading.Event().wait(0.05)
             return os.getpid()
 
     handle = run(Who.bind())

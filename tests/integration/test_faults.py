@@ -33,9 +33,7 @@ def answers(http, url):
     return http.post(url, json={"x": 1}).json() == {"x": 1}
 
 
-def test_a_killed_replica_is_replaced_while_the_other_goes_on(
-    run, http, url, app_name
-):
+def test_a_killed_replica_is_replaced_while_the_other_goes_on(run, http, url, app_name):
     run(Echo.bind())
     before = replica_pids(app_name)
     victim = min(before)
@@ -103,10 +101,12 @@ def test_a_replica_killed_while_the_controller_is_away_is_replaced(
     os.kill(victim, signal.SIGKILL)
 
     after = eventually(
-        lambda: _controller_pid()
-        and len(now := replica_pids(app_name)) == 2
-        and victim not in now
-        and now
+        lambda: (
+            _controller_pid()
+            and len(now := replica_pids(app_name)) == 2
+            and victim not in now
+            and now
+        )
     )
     assert before - {victim} < after
     assert answers(http, url)

@@ -60,7 +60,9 @@ def test_composition_of_three_deployments(run, http, url):
             )
             return {"result": final_result}
 
-    app = Ingress.bind(Adder.bind(increment=1), Adder.bind(increment=2), Combiner.bind())
+    app = Ingress.bind(
+        Adder.bind(increment=1), Adder.bind(increment=2), Combiner.bind()
+    )
 
     run(app)
 
@@ -112,10 +114,24 @@ def test_transformers_text_classifier(run, http, url, tmp_path):
 
 def _tiny_classifier(path):
     """A real BERT classifier with random weights and a vocabulary of a few words."""
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import (
+        BertConfig,
+        BertForSequenceClassification,
+        BertTokenizerFast,
+    )
 
     path.mkdir()
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ray", "serve", "is", "great"]
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        "ray",
+        "serve",
+        "is",
+        "great",
+    ]
     (path / "vocab.txt").write_text("\n".join(words))
     BertTokenizerFast(str(path / "vocab.txt")).save_pretrained(path)
     config = BertConfig(

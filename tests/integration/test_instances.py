@@ -1,5 +1,6 @@
 """Instances: who they belong to, how they are found, and that nothing of them stays."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from workbench.instance import list_instances
 from workbench.launcher import descendants
 
 SCRIPT = """
-import json, sys, threading
+import json, os, threading
 from workbench import serve
 from workbench import api
 
@@ -45,10 +46,14 @@ def run_script(tmp_path, *, start="", end=""):
     """Run the script; returns its process and, once it serves, what it printed."""
     path = tmp_path / "script.py"
     path.write_text(SCRIPT.format(start=start, end=end))
-    process = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
-    assert line, "the script printed nothing"
-    return process, json.loads(line)
+    output = tmp_path / "printed"
+    with output.open("w") as file:
+        process = subprocess.Popen([sys.executable, path], stdout=file)
+    printed = eventually(
+        lambda: output.read_text().endswith("\n") or process.poll(), within_s=120
+    )
+    assert printed is True, f"the script ended with code {process.returncode}"
+    return process, json.loads(output.read_text())
 
 
 def everything_of(about):
@@ -78,10 +83,12 @@ def _is_alive(pid):
 
 
 def test_an_instance_ends_with_its_script(tmp_path, runtime_dir):
-    process, about = run_script(tmp_path, end="sys.stdin.readline()")
-    # stdin is inherited: an empty one lets the script end by itself.
-    processes = everything_of(about) if process.poll() is None else []
-    process.wait(60)
+    end = f"while not os.path.exists({str(tmp_path / 'go')!r}): threading.Event().wait(0.05)"
+    process, about = run_script(tmp_path, end=end)
+    processes = everything_of(about)
+
+    (tmp_path / "go").touch()
+    assert process.wait(60) == 0
 
     assert_nothing_stays(about, processes, runtime_dir)
 
@@ -107,7 +114,9 @@ def test_a_kept_instance_outlives_its_process_is_found_again_and_ends_by_command
     again.wait(60)
     assert found["id"] == about["id"]
     command = [sys.executable, "-m", "workbench.cli"]
-    shown = subprocess.run([*command, "status"], capture_output=True, text=True)
+    shown = subprocess.run(
+        [*command, "status"], capture_output=True, text=True, check=True
+    )
     assert "default: RUNNING" in shown.stdout
     subprocess.run([*command, "down"], check=True, capture_output=True)
 
@@ -128,9 +137,7 @@ def test_a_killed_launcher_takes_its_instance_along(tmp_path, runtime_dir):
     assert eventually(lambda: not any(_is_alive(pid) for pid in everything))
 
 
-def test_a_busy_default_port_means_the_next_free_one_and_a_note(
-    tmp_path, runtime_dir
-):
+def test_a_busy_default_port_means_the_next_free_one_and_a_note(tmp_path, runtime_dir):
     with _listening(8000):
         process, about = run_script(tmp_path, end="threading.Event().wait()")
         processes = everything_of(about)
@@ -151,7 +158,11 @@ def test_a_busy_port_asked_for_by_number_is_an_error(tmp_path, runtime_dir):
             f"serve.start(http_options={{'port': {port}}})\n"
         )
         ended = subprocess.run(
-            [sys.executable, path], capture_output=True, text=True, timeout=120
+            [sys.executable, path],
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=120,
         )
 
     assert "PortBusyError" in ended.stderr
@@ -162,8 +173,6 @@ def test_a_busy_port_asked_for_by_number_is_an_error(tmp_path, runtime_dir):
 
 def _listening(port):
     """Occupy a port, or leave it to whoever has it."""
-    import contextlib
-
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError:

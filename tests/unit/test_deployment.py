@@ -87,7 +87,12 @@ def test_ingress_marks_a_class_and_refuses_a_call_method():
 
 def test_a_bundle_holds_what_is_asked_for():
     options = ActorOptions.parse(
-        {"num_gpus": 0.5, "memory": 10, "resources": {"tpu": 1}, "accelerator_type": "A"}
+        {
+            "num_gpus": 0.5,
+            "memory": 10,
+            "resources": {"tpu": 1},
+            "accelerator_type": "A",
+        }
     )
 
     assert options.bundle() == {

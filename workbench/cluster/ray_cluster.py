@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.experimental import internal_kv
 from ray.util.placement_group import (
     PlacementGroup,
@@ -64,11 +64,14 @@ class Process:
 
         Raises:
             ProcessLookupError: the process is gone.
+            Exception: whatever the method raised.
         """
         try:
             return await getattr(self._actor, method).remote(*args)
         except RayActorError as error:
             raise ProcessLookupError(str(error).splitlines()[0]) from None
+        except RayTaskError as error:
+            raise error.cause from None
 
     async def wait_for_death(self) -> str:
         """Return, once the process is gone, what Ray knows of the cause.

@@ -56,6 +56,8 @@ def prepare_environment(plan: RayPlan, environ: MutableMapping[str, str]) -> Non
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
     environ["RAY_preload_python_modules"] = ",".join(_PRELOAD)
     environ["RAY_worker_maximum_startup_concurrency"] = str(_PRESTARTED_WORKERS)
+    # Ray's workers run at nice 15: proxy and replicas would lose to any other process.
+    environ["RAY_worker_niceness"] = "0"
     environ["RAY_AUTH_MODE"] = "token"
     environ["RAY_AUTH_TOKEN"] = plan.token
     environ.pop("RAY_ADDRESS", None)
@@ -81,7 +83,6 @@ def start_ray(plan: RayPlan) -> str:
             num_cpus=plan.num_cpus,
             object_store_memory=plan.object_store_mb * 2**20,
             _temp_dir=str(plan.temp_dir),
-            _node_ip_address="127.0.0.1",
             **common,
         )
     return str(ray.__version__)

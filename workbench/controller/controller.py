@@ -193,7 +193,7 @@ class Controller:
         )
         for action in actions:
             self._begin(action)
-        self._publish()
+        self.publish()
         for name, app in list(self._target.applications.items()):
             if not app.is_live and is_settled(app, list(self._replicas.values())):
                 await self._settle(name)
@@ -256,11 +256,12 @@ class Controller:
         elif replica and replica.state is ReplicaState.STOPPING:
             self.tell(replica_id, Event.STOPPED)
 
-    def _publish(self) -> None:
+    def publish(self, *, anew: bool = False) -> None:
+        """Publish the routing table if it changed, or `anew` in any case."""
         table = build_table(
             self._target, list(self._replicas.values()), self._table.version
         )
-        if table != self._table:
+        if anew or table != self._table:
             self._table = replace(table, version=self._table.version + 1)
             self._publisher.publish(self._table)
 

@@ -40,7 +40,7 @@ class ProxyKeeper:
             ProcessLookupError: it is gone.
         """
         about = await process.call("describe")
-        assert isinstance(about, ProxyDescription)  # noqa: S101 - our own process
+        assert isinstance(about, ProxyDescription)
         self._process = process
         self.pid, self.port = about.pid, about.port
         self.status = ProxyStatus.HEALTHY

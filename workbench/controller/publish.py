@@ -19,7 +19,9 @@ class Publisher:
     """The controller's end of the channels that routers subscribe on."""
 
     def __init__(self) -> None:
-        self._table = Table()
+        self._table: Table | None = None
+        """None until there is something to say: a controller that was restarted must
+        not tell routers of an empty table before it has found what runs."""
         self._seen: dict[Channel, int] = {}
         self._changed = asyncio.Event()
 
@@ -58,7 +60,8 @@ class Publisher:
         match message:
             case Subscribe():
                 self._seen[channel] = -1
-                channel.send(TableUpdate(self._table))
+                if self._table is not None:
+                    channel.send(TableUpdate(self._table))
             case TableSeen(version=version):
                 self._seen[channel] = version
                 self._changed.set()

@@ -6,6 +6,7 @@ checkpoint, finds the replicas, shells and proxy that live on, and continues.
 
 import asyncio
 import contextlib
+import logging
 import os
 import platform
 import socket
@@ -51,9 +52,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ControlProcess"]
 
+_log = logging.getLogger("workbench.controller")
+
 _LOOPBACK = "127.0.0.1"
 # How long deleting everything may take when the instance is shut down.
 _LEAVE_S = 5.0
+# How long a process may take to say what it is to a controller that starts.
+_ADOPT_S = 5.0
 # How long a new proxy may take to ask for the table.
 _DOOR_S = 10.0
 
@@ -64,7 +69,7 @@ class ControlProcess:
     def __init__(self, config: ControlConfig) -> None:
         self._thread = LoopThread("workbench-control").start()
         self._control = _Control(config)
-        self._started = self._thread.submit(self._control.start())
+        self._started = self._thread.submit(self._start())
 
     async def credentials(self) -> Credentials:
         """How to reach the control API, once it is up."""
@@ -72,6 +77,14 @@ class ControlProcess:
             return await asyncio.wrap_future(self._started)
         except WorkbenchError as error:
             return Credentials(error=error.message, error_type=type(error).__name__)
+
+    async def _start(self) -> Credentials:
+        try:
+            return await self._control.start()
+        except Exception:
+            # Nobody may be waiting: after a restart only the log can tell.
+            _log.exception("The controller did not start")
+            raise
 
     async def wait_for_shutdown(self) -> None:
         """Return when somebody asked the instance to end."""
@@ -117,6 +130,7 @@ class _Control:
         self._controller.http_url = self._http_url
         self._proxies = self._make_proxies(checkpoint.http_port)
         await self._adopt()
+        self._controller.publish(anew=True)
         self._spawn(self._fill_pool())
         gateway_port = await self._serve_api(checkpoint.gateway_port)
         await self._open_door()
@@ -275,15 +289,24 @@ class _Control:
 
     async def _adopt(self) -> None:
         """Find what an earlier controller started and take it over."""
-        for name in await self._cluster.list_names():
-            process = await self._cluster.find(name)
-            if process is None:
-                continue
-            with contextlib.suppress(ProcessLookupError):
+        names = await self._cluster.list_names()
+        await asyncio.gather(*(self._adopt_one(name) for name in names))
+
+    async def _adopt_one(self, name: str) -> None:
+        process = await self._cluster.find(name)
+        if process is None:
+            return
+        try:
+            async with asyncio.timeout(_ADOPT_S):
                 if name.startswith("proxy-"):
                     await self._proxies.adopt(process)
                 elif name.startswith("shell-"):
                     await self._adopt_shell(process)
+        except ProcessLookupError:
+            return
+        except Exception:  # noqa: BLE001 - half started or stuck: of no use to anybody
+            _log.exception("Process %s could not be taken over", name)
+            await process.end()
 
     async def _adopt_shell(self, process: Process) -> None:
         about = await process.call("describe")

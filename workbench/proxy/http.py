@@ -162,12 +162,10 @@ class HttpProtocol(asyncio.Protocol):
     def on_cut(self, exchange: Exchange) -> None:
         """Close, so that the client can tell that the answer is not complete."""
         self._exchange = None
-        self._is_over = True
+        self._close()
         framer = exchange.framer
         if framer is not None and framer.framing is Framing.UNTIL_CLOSE:
-            _reset(self.transport)  # an orderly end would look complete
-        else:
-            self.transport.close()
+            _reset(self.transport)  # an orderly end would look like a complete answer
 
     def regulate(self) -> None:
         """Read on, or pause reading, by how much is not used yet."""
@@ -260,6 +258,7 @@ class HttpProtocol(asyncio.Protocol):
             self.regulate()
         else:
             self.transport.close()
+            self.expires = self.door.beat + self.door.idle_beats
 
 
 def _reset(transport: asyncio.Transport) -> None:

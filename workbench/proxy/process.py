@@ -51,6 +51,7 @@ class ProxyProcess:
         self._io = LoopThread("proxy-io").start()
         self._interior = await self._io.call(_open(self._config, sock))
         # What exists now stays: no collection needs to look at it again.
+        gc.collect()
         gc.freeze()
         return self._port
 

@@ -141,13 +141,13 @@ class RequestReader:
             return
         is_inside = bool(self._target) or self._current is not None
         self._must_measure = is_inside or len(data) > _SURELY_SMALL_BYTES
-        count = len(self.requests)
+        before = len(self.requests), self._current
         try:
             self._parse(data)
             if self._must_measure:
                 self._measure()
             if is_inside:
-                self._limit_fruitless(data, has_new=len(self.requests) != count)
+                self._limit_fruitless(data, before)
         except _RefusedError as refusal:
             self.problem = refusal.page
         except httptools.HttpParserError as error:
@@ -187,12 +187,12 @@ class RequestReader:
         if size > pages.MAX_HEAD_BYTES:
             raise _RefusedError(pages.HEAD_TOO_LARGE)
 
-    def _limit_fruitless(self, data: bytes, *, has_new: bool) -> None:
+    def _limit_fruitless(self, data: bytes, before: tuple[int, Request | None]) -> None:
         """Bound what a header, trailers or chunk extensions may take without an end."""
         current = self._current
-        if has_new or (current is not None and current.pieces):
+        if before != (len(self.requests), current) or (current and current.pieces):
             self._fruitless_bytes = 0
-        elif current is not None or self._target:
+        else:
             self._fruitless_bytes += len(data)
             if self._fruitless_bytes > pages.MAX_HEAD_BYTES:
                 raise _RefusedError(pages.HEAD_TOO_LARGE)

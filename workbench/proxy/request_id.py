@@ -1,4 +1,4 @@
-"""The id that names a request in answers, logs and the calls it causes."""
+"""The id that names a request in its answer, in logs and in the calls it causes."""
 
 import re
 import secrets
@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 __all__ = ["accept_id", "new_ids"]
 
+_UUID_BYTES = 16
 _IDS_PER_DRAW = 256
+# The bits that make random bytes a UUID of version 4.
+_WITH_VERSION = bytes(0x40 | byte & 0x0F for byte in range(256))
+_WITH_VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
 _ACCEPTABLE = re.compile(rb"[\x21-\x7e]{1,128}").fullmatch
 
 
@@ -18,9 +22,13 @@ def accept_id(given: bytes) -> str | None:
 def new_ids() -> Iterator[str]:
     """Random UUIDs (version 4) as hex, for ever.
 
-    Randomness is drawn for many at a time: 0.17 µs an id where `uuid4().hex` takes 1.5.
+    Drawn many at a time: 0.2 µs an id, where `uuid4().hex` takes 2.8.
     """
     while True:
-        noise = secrets.token_hex(16 * _IDS_PER_DRAW)
-        for at in range(0, len(noise), 32):
-            yield f"{noise[at : at + 12]}4{noise[at + 13 : at + 16]}a{noise[at + 17 : at + 32]}"
+        noise = bytearray(secrets.token_bytes(_UUID_BYTES * _IDS_PER_DRAW))
+        noise[6::_UUID_BYTES] = noise[6::_UUID_BYTES].translate(_WITH_VERSION)
+        noise[8::_UUID_BYTES] = noise[8::_UUID_BYTES].translate(_WITH_VARIANT)
+        text = noise.hex()
+        size = 2 * _UUID_BYTES
+        for start in range(0, len(text), size):
+            yield text[start : start + size]

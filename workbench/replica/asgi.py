@@ -6,22 +6,18 @@ ASGI's messages into what `Exchange` sends.
 
 import asyncio
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message
 
-from workbench.replica.exchange import WHOLE_BYTES
+from workbench.replica.exchange import WHOLE_BYTES, Exchange
 from workbench.replica.reply import Reply, check_status, head_of
 from workbench.wire.messages import HttpReply
-
-if TYPE_CHECKING:
-    from workbench.replica.exchange import Exchange
 
 __all__ = ["answer_by_app"]
 
 
 async def answer_by_app(
-    exchange: "Exchange", app: ASGIApp, state: dict[str, object] | None = None
+    exchange: Exchange, app: ASGIApp, state: dict[str, object] | None = None
 ) -> None:
     """Let `app` answer, and return when it has returned.
 
@@ -56,7 +52,7 @@ class Responder:
 
     __slots__ = ("_exchange", "_head", "_timer", "progress")
 
-    def __init__(self, exchange: "Exchange") -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self.progress = Progress.NOT_BEGUN
         self._exchange = exchange
         self._head: HttpReply | None = None
@@ -96,7 +92,7 @@ class Responder:
     def _on_start(self, message: Message) -> None:
         status = check_status(int(message["status"]))
         head, length = head_of(message.get("headers", ()))
-        self._head = HttpReply(self._exchange.id, status, head, length, True)
+        self._head = HttpReply(self._exchange.id, status, head, length, more=True)
         self._timer = asyncio.get_running_loop().call_soon(self._begin, self._head)
         self.progress = Progress.HEAD_KNOWN
 

@@ -7,7 +7,7 @@ the request from it and hand it the answer. What an ASGI application says throug
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -15,13 +15,11 @@ from starlette.types import Message, Receive, Scope
 
 from workbench.replica.failures import http_exception_reply, http_failure
 from workbench.replica.flow import Upload
+from workbench.replica.reply import Reply
 from workbench.replica.running import Running
+from workbench.replica.user_code import UserCode
+from workbench.wire.channel import Channel
 from workbench.wire.messages import Body, Buffers, Credit, HttpCall, HttpReply
-
-if TYPE_CHECKING:
-    from workbench.replica.reply import Reply
-    from workbench.replica.user_code import UserCode
-    from workbench.wire.channel import Channel
 
 __all__ = ["WHOLE_BYTES", "Exchange", "HttpRequest"]
 
@@ -38,7 +36,7 @@ class Exchange(Running):
 
     __slots__ = ("_body", "_call", "_is_read", "_over", "_upload")
 
-    def __init__(self, channel: "Channel", call: HttpCall, buffers: Buffers) -> None:
+    def __init__(self, channel: Channel, call: HttpCall, buffers: Buffers) -> None:
         super().__init__(channel, call.id, call.request_id)
         body = buffers[0] if buffers else b""
         self._call = call
@@ -51,7 +49,7 @@ class Exchange(Running):
             # The router holds the rest of the body until it sees the call accepted.
             self._give_credit(0)
 
-    async def answer(self, code: "UserCode") -> None:
+    async def answer(self, code: UserCode) -> None:
         await code.http.answer(self)
 
     # -- what came in ------------------------------------------------------------------
@@ -105,20 +103,21 @@ class Exchange(Running):
 
     # -- what goes out -----------------------------------------------------------------
 
-    def reply(self, reply: "Reply") -> None:
+    def reply(self, reply: Reply) -> None:
         """Answer in one frame."""
-        head = HttpReply(self.id, reply.status, reply.head, reply.length, False)
+        head = HttpReply(self.id, reply.status, reply.head, reply.length, more=False)
         self._send(head, (reply.body,))
         self._close()
 
-    async def deliver(self, reply: "Reply") -> None:
+    async def deliver(self, reply: Reply) -> None:
         """Answer with a body of any size."""
         body = reply.body
         if len(body) <= WHOLE_BYTES:
             self.reply(reply)
             return
         length = len(body) if reply.length is None else reply.length
-        self.begin(HttpReply(self.id, reply.status, reply.head, length, True), (b"",))
+        head = HttpReply(self.id, reply.status, reply.head, length, more=True)
+        self.begin(head, (b"",))
         await self.send_pieces(body)
         self.end()
 

@@ -6,17 +6,15 @@ raises: that is the server's.
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp
 
 from workbench.replica.asgi import answer_by_app
+from workbench.replica.exchange import Exchange, HttpRequest
 from workbench.replica.respond import render, respond
 from workbench.replica.shape import Shape, shape_of, takes_argument
-
-if TYPE_CHECKING:
-    from workbench.replica.exchange import Exchange, HttpRequest
-    from workbench.replica.threads import Threads
+from workbench.replica.threads import Threads
 
 __all__ = ["AppEntry", "HttpEntry", "entry_for"]
 
@@ -24,11 +22,11 @@ __all__ = ["AppEntry", "HttpEntry", "entry_for"]
 class HttpEntry(Protocol):
     """One way into user code."""
 
-    async def answer(self, exchange: "Exchange") -> None:
+    async def answer(self, exchange: Exchange) -> None:
         """Run user code for this call and send what comes of it."""
 
 
-def entry_for(servable: object, threads: "Threads") -> HttpEntry:
+def entry_for(servable: object, threads: Threads) -> HttpEntry:
     """The way into a plain function, or an instance with `__call__`."""
     if not callable(servable):
         return NoEntry(servable)
@@ -49,12 +47,12 @@ class CoroutineEntry:
     """`async def`: on the loop, with nothing between it and the frame that came in."""
 
     def __init__(
-        self, function: Callable[..., Awaitable[object]], threads: "Threads"
+        self, function: Callable[..., Awaitable[object]], threads: Threads
     ) -> None:
         self._function = function
         self._threads = threads
 
-    async def answer(self, exchange: "Exchange") -> None:
+    async def answer(self, exchange: Exchange) -> None:
         value = await self._function(exchange.request())
         await respond(exchange, value, self._threads)
 
@@ -62,11 +60,11 @@ class CoroutineEntry:
 class ThreadEntry:
     """`def`: in a thread, which also makes the answer out of what is returned."""
 
-    def __init__(self, function: Callable[..., object], threads: "Threads") -> None:
+    def __init__(self, function: Callable[..., object], threads: Threads) -> None:
         self._function = function
         self._threads = threads
 
-    async def answer(self, exchange: "Exchange") -> None:
+    async def answer(self, exchange: Exchange) -> None:
         request = exchange.request()
         exchange.job = job = self._threads.start(lambda: self._run(request))
         value = await job.wait()
@@ -74,7 +72,7 @@ class ThreadEntry:
             value = await value
         await respond(exchange, value, self._threads)
 
-    def _run(self, request: "HttpRequest") -> object:
+    def _run(self, request: HttpRequest) -> object:
         value = self._function(request)
         if inspect.isawaitable(value):
             return value
@@ -84,11 +82,11 @@ class ThreadEntry:
 class StreamEntry:
     """A generator, sync or async: its items are the body."""
 
-    def __init__(self, function: Callable[..., object], threads: "Threads") -> None:
+    def __init__(self, function: Callable[..., object], threads: Threads) -> None:
         self._function = function
         self._threads = threads
 
-    async def answer(self, exchange: "Exchange") -> None:
+    async def answer(self, exchange: Exchange) -> None:
         await respond(exchange, self._function(exchange.request()), self._threads)
 
 
@@ -99,7 +97,7 @@ class AppEntry:
         self._app = app
         self._state = state
 
-    async def answer(self, exchange: "Exchange") -> None:
+    async def answer(self, exchange: Exchange) -> None:
         await answer_by_app(exchange, self._app, self._state)
 
 
@@ -109,7 +107,7 @@ class NoEntry:
     def __init__(self, servable: object) -> None:
         self._name = type(servable).__name__
 
-    async def answer(self, _exchange: "Exchange") -> None:
+    async def answer(self, _exchange: Exchange) -> None:
         msg = (
             f"{self._name} has no __call__ method, so it cannot answer HTTP. Add "
             "`async def __call__(self, request)`, or call its methods by handle."

@@ -5,7 +5,7 @@ the types of FastAPI's encoder, arrays and tensors, data frames, exceptions. No 
 """
 
 import dataclasses
-import datetime
+import datetime as dt
 import ipaddress
 import json
 import math
@@ -14,10 +14,13 @@ import re
 import sys
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, KeysView, Mapping, Set, ValuesView
+from collections.abc import Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import Enum
 from functools import singledispatch
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import NoReturn
 
 import orjson
 
@@ -87,14 +90,17 @@ def _simpler(value: object) -> object:
 
 def _content(value: object) -> object:
     """What `dict` makes of a value of an unknown class, else its attributes."""
-    if not callable(value):
-        for read in (dict, vars):
-            try:
-                return read(value)  # type: ignore[operator]  # what fails is the answer
-            except (TypeError, ValueError):
-                continue
+    for read in (dict, vars):
+        try:
+            return read(value)  # type: ignore[call-overload]  # it fails, or is right
+        except (TypeError, ValueError):
+            continue
+    return _refuse(value)
+
+
+def _refuse(value: object) -> NoReturn:
     msg = (
-        f"A value of type {type(value).__name__} has no JSON form. Return text, bytes, "
+        f"{value!r:.80} ({type(value).__name__}) has no JSON form. Return text, bytes, "
         "numbers, lists, dicts, arrays, dataclasses, pydantic models or a Response."
     )
     raise TypeError(msg)
@@ -108,7 +114,8 @@ def _to_list(value: Iterable[object]) -> list[object]:
     return list(value)
 
 
-for _type in (
+_REFUSED: tuple[type, ...] = (type, FunctionType, BuiltinFunctionType, MethodType)
+_TEXTS: tuple[type, ...] = (
     BaseException,
     pathlib.PurePath,
     uuid.UUID,
@@ -116,11 +123,20 @@ for _type in (
     ipaddress.IPv6Address,
     ipaddress.IPv4Network,
     ipaddress.IPv6Network,
-):
-    _simpler.register(_type, _to_text)
+)
+_LISTS: tuple[type, ...] = (
+    tuple,
+    AbstractSet,
+    deque,
+    range,
+    KeysView,
+    ValuesView,
+    Iterator,
+)
 
-for _type in (tuple, Set, deque, range, KeysView, ValuesView, Iterator):
-    _simpler.register(_type, _to_list)
+for _step, _types in ((_refuse, _REFUSED), (_to_text, _TEXTS), (_to_list, _LISTS)):
+    for _type in _types:
+        _simpler.register(_type, _step)
 
 
 @_simpler.register(Mapping)
@@ -135,14 +151,14 @@ def _(value: bytes) -> object:
     return bytes(value).decode()
 
 
-@_simpler.register(datetime.date)
-@_simpler.register(datetime.time)
-def _(value: datetime.date | datetime.time) -> object:
+@_simpler.register(dt.date)
+@_simpler.register(dt.time)
+def _(value: dt.date | dt.time) -> object:
     return value.isoformat()
 
 
 @_simpler.register
-def _(value: datetime.timedelta) -> object:
+def _(value: dt.timedelta) -> object:
     return value.total_seconds()
 
 

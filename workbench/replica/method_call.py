@@ -6,7 +6,7 @@ loop; `def` in a thread, where its arguments and its answer are (un)pickled too.
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -15,12 +15,10 @@ from workbench.replica.failures import RefusedError, method_failure
 from workbench.replica.running import Running
 from workbench.replica.shape import Shape, shape_of
 from workbench.replica.streams import pump
+from workbench.replica.threads import Threads
+from workbench.replica.user_code import UserCode
+from workbench.wire.channel import Channel
 from workbench.wire.messages import Buffers, Call, FailureKind, Result
-
-if TYPE_CHECKING:
-    from workbench.replica.threads import Threads
-    from workbench.replica.user_code import UserCode
-    from workbench.wire.channel import Channel
 
 __all__ = ["MethodCall"]
 
@@ -37,14 +35,14 @@ class MethodCall(Running):
     __slots__ = ("_buffers", "_call", "_threads")
 
     def __init__(
-        self, channel: "Channel", call: Call, buffers: Buffers, threads: "Threads"
+        self, channel: Channel, call: Call, buffers: Buffers, threads: Threads
     ) -> None:
         super().__init__(channel, call.id, call.request_id)
         self._call = call
         self._buffers = buffers
         self._threads = threads
 
-    async def answer(self, code: "UserCode") -> None:
+    async def answer(self, code: UserCode) -> None:
         method = self._find(code)
         shape = shape_of(method)
         if shape.is_stream and not self._call.stream:
@@ -64,7 +62,7 @@ class MethodCall(Running):
         failure, buffers = method_failure(self.id, error)
         self.fail(failure, buffers)
 
-    def _find(self, code: "UserCode") -> Callable[..., Any]:
+    def _find(self, code: UserCode) -> Callable[..., Any]:
         name = self._call.method
         method = code.find(name)
         if method is None:
@@ -103,7 +101,7 @@ class MethodCall(Running):
                 )
                 raise RefusedError(FailureKind.NOT_STREAMING, msg)
             self.begin(None, ())
-            await pump(self, value, self._pickle, self.chunk, self._threads)
+            await pump(self, value, self._pickle, self.chunk, threads=self._threads)
             self.end()
             return
         if _is_generator(value):

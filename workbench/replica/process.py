@@ -96,7 +96,7 @@ class ReplicaProcess:
             is_serving=seat is not None and not self._server.is_draining,
             is_draining=self._server.is_draining,
             ongoing=self._server.ongoing,
-            log_path=str(_STDOUT.readlink()) if _STDOUT.exists() else "",
+            log_path=_log_path(),
         )
 
     async def wait_forever(self) -> None:
@@ -133,6 +133,7 @@ class ReplicaProcess:
             await self._router.close()
         if self._listener is not None:
             await self._listener.close()
+        self._threads.stop()
 
 
 def _import_ahead() -> None:
@@ -143,3 +144,9 @@ def _import_ahead() -> None:
     # again and again would take 28-52 ms each time.
     gc.collect()
     gc.freeze()
+
+
+def _log_path() -> str:
+    """The file that Ray has made of our standard output; empty where it is unknown."""
+    path = str(_STDOUT.readlink()) if _STDOUT.is_symlink() else ""
+    return path if path.startswith("/") else ""

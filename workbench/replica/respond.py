@@ -5,19 +5,16 @@ complete; a generator or a Starlette response that speaks for itself is driven h
 """
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from workbench.replica.asgi import answer_by_app
+from workbench.replica.exchange import Exchange
 from workbench.replica.json_text import encode_json
 from workbench.replica.reply import Reply, check_status, head_of
 from workbench.replica.streams import pump
+from workbench.replica.threads import Threads
 from workbench.wire.messages import HttpReply
-
-if TYPE_CHECKING:
-    from workbench.replica.exchange import Exchange
-    from workbench.replica.threads import Threads
 
 __all__ = ["render", "respond"]
 
@@ -34,22 +31,24 @@ def render(value: object) -> Reply | None:
         TypeError: it has no JSON form.
     """
     kind = type(value)
-    if kind is dict or kind is list:
-        return _reply(_JSON, encode_json(value))
-    if isinstance(value, str):
-        return _reply(_TEXT, value.encode())
-    if value is None:
-        return _reply(_BYTES, b"")
-    if isinstance(value, bytes | bytearray | memoryview):
-        return _reply(_BYTES, bytes(value))
-    if isinstance(value, Response):
+    if kind is dict or kind is list:  # by far the most frequent
+        head, body = _JSON, encode_json(value)
+    elif isinstance(value, str):
+        head, body = _TEXT, value.encode()
+    elif value is None:
+        head, body = _BYTES, b""
+    elif isinstance(value, bytes | bytearray | memoryview):
+        head, body = _BYTES, bytes(value)
+    elif isinstance(value, Response):
         return _render_response(value)
-    if isinstance(value, AsyncIterator | Iterator):
+    elif isinstance(value, AsyncIterator | Iterator):
         return None
-    return _reply(_JSON, encode_json(value))
+    else:
+        head, body = _JSON, encode_json(value)
+    return Reply(200, head, body, len(body))
 
 
-async def respond(exchange: "Exchange", value: object, threads: "Threads") -> None:
+async def respond(exchange: Exchange, value: object, threads: Threads) -> None:
     """Send the answer that `value` is, or that `render` has made of it."""
     reply = value if isinstance(value, Reply) else render(value)
     if reply is not None:
@@ -59,14 +58,14 @@ async def respond(exchange: "Exchange", value: object, threads: "Threads") -> No
     else:
         assert isinstance(value, AsyncIterator | Iterator)
         stream = _ItemStream(exchange)
-        await pump(exchange, value, stream.encode, stream.send, threads)
+        await pump(exchange, value, stream.encode, stream.send, threads=threads)
         stream.end()
 
 
 class _ItemStream:
     """Items of a generator as one body; the first item says of what type."""
 
-    def __init__(self, exchange: "Exchange") -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._head = b""
 
@@ -84,7 +83,8 @@ class _ItemStream:
     async def send(self, data: bytes) -> None:
         exchange = self._exchange
         if not exchange.has_begun:
-            exchange.begin(HttpReply(exchange.id, 200, self._head, None, True), (data,))
+            head = HttpReply(exchange.id, 200, self._head, None, more=True)
+            exchange.begin(head, (data,))
         elif data:
             await exchange.send_pieces(data)
 
@@ -92,11 +92,7 @@ class _ItemStream:
         if self._exchange.has_begun:
             self._exchange.end()
         else:
-            self._exchange.reply(_reply(_BYTES, b""))
-
-
-def _reply(head: bytes, body: bytes) -> Reply:
-    return Reply(200, head, body, len(body))
+            self._exchange.reply(Reply(200, _BYTES, b"", 0))
 
 
 def _render_response(response: Response) -> Reply | None:

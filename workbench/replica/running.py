@@ -6,10 +6,13 @@ knows slots or user code.
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Any
 
 from workbench.replica.failures import log_user_error
 from workbench.replica.flow import SendWindow
+from workbench.replica.threads import Job
+from workbench.replica.user_code import UserCode
+from workbench.wire.channel import Channel
 from workbench.wire.messages import (
     Buffers,
     Chunk,
@@ -18,11 +21,6 @@ from workbench.wire.messages import (
     FailureKind,
     Message,
 )
-
-if TYPE_CHECKING:
-    from workbench.replica.threads import Job
-    from workbench.replica.user_code import UserCode
-    from workbench.wire.channel import Channel
 
 __all__ = ["Running"]
 
@@ -42,24 +40,30 @@ class Running:
         "task",
     )
 
-    def __init__(self, channel: "Channel", call_id: int, request_id: str) -> None:
+    task: asyncio.Task[None] | None
+    """Runs the call; None until its first step, since a task that is cancelled before
+    it would never reach its `finally`."""
+    job: Job[Any] | None
+    """Thread work of the call; holds the slot even when the task has ended."""
+    has_begun: bool
+    """The beginning of a stream is out, so a failure can only cut it."""
+    is_answered: bool
+    """The last word is out; what still runs is nobody's business."""
+    is_abandoned: bool
+    """The caller is gone, or has been told that it gets no more: nothing is sent."""
+
+    def __init__(self, channel: Channel, call_id: int, request_id: str) -> None:
         self.channel = channel
         self.id = call_id
         self.request_id = request_id
-        self.task: asyncio.Task[None] | None = None
-        """Runs the call; None until its first step, for a task that is cancelled
-        before it would not even reach its `finally`."""
-        self.job: Job[object] | None = None
-        """Thread work of this call; it holds the slot even if the task has ended."""
+        self.task = None
+        self.job = None
         self.has_begun = False
-        """The beginning of a stream is out: a failure can only cut it."""
         self.is_answered = False
-        """The last word is out; what runs on is nobody's business."""
         self.is_abandoned = False
-        """The caller is gone, or was told that it gets nothing: nothing is sent."""
         self._window: SendWindow | None = None
 
-    async def answer(self, code: "UserCode") -> None:
+    async def answer(self, code: UserCode) -> None:
         """Run user code and send what comes of it."""
         raise NotImplementedError
 

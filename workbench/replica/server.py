@@ -9,13 +9,16 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.replica.exchange import Exchange
 from workbench.replica.method_call import MethodCall
+from workbench.replica.running import Running
 from workbench.replica.slots import Slots
 from workbench.replica.threads import Threads
+from workbench.replica.user_code import UserCode
 from workbench.request import RequestContext, current_request
+from workbench.wire.channel import Channel
 from workbench.wire.messages import (
     Body,
     Buffers,
@@ -32,11 +35,6 @@ from workbench.wire.messages import (
     Reject,
 )
 
-if TYPE_CHECKING:
-    from workbench.replica.running import Running
-    from workbench.replica.user_code import UserCode
-    from workbench.wire.channel import Channel
-
 __all__ = ["ReplicaServer"]
 
 # Whoever is told of a free slot may not need it any more; the next in turn is told
@@ -49,6 +47,8 @@ _LAST_STEPS_S = 1.0
 class ReplicaServer:
     """Endpoint of a replica's channels; owner of its slots."""
 
+    _handlers: dict[type, Callable[[Channel, Any, Buffers], None]]
+
     def __init__(self, loop: asyncio.AbstractEventLoop, threads: Threads) -> None:
         self._loop = loop
         self._threads = threads
@@ -60,7 +60,7 @@ class ReplicaServer:
         self._progress = asyncio.Event()
         self._will_tell_again = False
         self.is_draining = False
-        self._handlers: dict[type, Callable[[Channel, Any, Buffers], None]] = {
+        self._handlers = {
             HttpCall: self._on_http_call,
             Call: self._on_call,
             Cancel: self._on_cancel,
@@ -74,7 +74,7 @@ class ReplicaServer:
         """Calls that run now."""
         return self._slots.taken
 
-    def serve(self, code: "UserCode", app_name: str) -> None:
+    def serve(self, code: UserCode, app_name: str) -> None:
         """Run calls that come from now on with `code`."""
         self._code = code
         self._app_name = app_name
@@ -113,19 +113,17 @@ class ReplicaServer:
 
     # -- Endpoint ----------------------------------------------------------------------
 
-    def on_open(self, channel: "Channel") -> None:
+    def on_open(self, channel: Channel) -> None:
         self._calls[channel] = {}
         if self.is_draining:
             channel.send(Drain())
 
-    def on_message(
-        self, channel: "Channel", message: Message, buffers: Buffers
-    ) -> None:
+    def on_message(self, channel: Channel, message: Message, buffers: Buffers) -> None:
         handler = self._handlers.get(type(message))
         if handler is not None:
             handler(channel, message, buffers)
 
-    def on_closed(self, channel: "Channel", _error: Exception | None) -> None:
+    def on_closed(self, channel: Channel, _error: Exception | None) -> None:
         self._slots.forget(channel)
         for running in list(self._calls.pop(channel, {}).values()):
             running.abandon()
@@ -134,17 +132,15 @@ class ReplicaServer:
 
     # -- calls -------------------------------------------------------------------------
 
-    def _on_http_call(
-        self, channel: "Channel", call: HttpCall, buffers: Buffers
-    ) -> None:
+    def _on_http_call(self, channel: Channel, call: HttpCall, buffers: Buffers) -> None:
         if (code := self._take(channel, call.id)) is not None:
             self._start(Exchange(channel, call, buffers), code, call.root_path)
 
-    def _on_call(self, channel: "Channel", call: Call, buffers: Buffers) -> None:
+    def _on_call(self, channel: Channel, call: Call, buffers: Buffers) -> None:
         if (code := self._take(channel, call.id)) is not None:
             self._start(MethodCall(channel, call, buffers, self._threads), code, "")
 
-    def _take(self, channel: "Channel", call_id: int) -> "UserCode | None":
+    def _take(self, channel: Channel, call_id: int) -> UserCode | None:
         """Take a slot and say with what to run the call, or turn it away."""
         code = self._code
         if code is None or self.is_draining:
@@ -156,14 +152,14 @@ class ReplicaServer:
             return None
         return code
 
-    def _start(self, running: "Running", code: "UserCode", route: str) -> None:
+    def _start(self, running: Running, code: UserCode, route: str) -> None:
         self._calls[running.channel][running.id] = running
         context = copy_context()
         about = RequestContext(running.request_id, route, self._app_name)
         context.run(current_request.set, about)
         self._loop.create_task(self._run(running, code), context=context)
 
-    async def _run(self, running: "Running", code: "UserCode") -> None:
+    async def _run(self, running: Running, code: UserCode) -> None:
         """Run one call from its first step to its last."""
         try:
             if not running.is_abandoned:
@@ -175,7 +171,7 @@ class ReplicaServer:
             running.task = None
             self._end(running)
 
-    def _end(self, running: "Running") -> None:
+    def _end(self, running: Running) -> None:
         """The call is over; its slot opens once its thread, too, is done."""
         calls = self._calls.get(running.channel)
         if calls is not None:
@@ -209,25 +205,25 @@ class ReplicaServer:
 
     # -- messages about calls that run -------------------------------------------------
 
-    def _find(self, channel: "Channel", call_id: int) -> "Running | None":
+    def _find(self, channel: Channel, call_id: int) -> "Running | None":
         return self._calls[channel].get(call_id)
 
-    def _on_cancel(self, channel: "Channel", cancel: Cancel, _: Buffers) -> None:
+    def _on_cancel(self, channel: Channel, cancel: Cancel, _: Buffers) -> None:
         running = self._find(channel, cancel.id)
         if running is not None:
             running.abandon()
 
-    def _on_credit(self, channel: "Channel", credit: Credit, _: Buffers) -> None:
+    def _on_credit(self, channel: Channel, credit: Credit, _: Buffers) -> None:
         running = self._find(channel, credit.id)
         if running is not None:
             running.on_credit(credit.size)
 
-    def _on_body(self, channel: "Channel", part: Body, buffers: Buffers) -> None:
+    def _on_body(self, channel: Channel, part: Body, buffers: Buffers) -> None:
         running = self._find(channel, part.id)
         if isinstance(running, Exchange):
             running.on_body(part, buffers)
 
-    def _on_drained(self, channel: "Channel", _message: Drained, _: Buffers) -> None:
+    def _on_drained(self, channel: Channel, _message: Drained, _: Buffers) -> None:
         self._undrained.discard(channel)
         self._progress.set()
 

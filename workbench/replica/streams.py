@@ -9,11 +9,10 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from workbench.replica.running import Running
-    from workbench.replica.threads import Threads
+from workbench.replica.running import Running
+from workbench.replica.threads import Threads
 
 __all__ = ["pump"]
 
@@ -24,11 +23,12 @@ Sent = TypeVar("Sent")
 
 
 async def pump(
-    running: "Running",
+    running: Running,
     items: AsyncIterator[object] | Iterator[object],
     convert: Callable[[object], Sent],
     send: Callable[[Sent], Awaitable[None]],
-    threads: "Threads",
+    *,
+    threads: Threads,
 ) -> None:
     """Send each item, converted, as soon as it is there and there is room for it.
 
@@ -48,7 +48,7 @@ async def pump(
 
 
 async def _pump_async(
-    running: "Running",
+    running: Running,
     items: AsyncIterator[object],
     convert: Callable[[object], Sent],
     send: Callable[[Sent], Awaitable[None]],
@@ -77,7 +77,7 @@ class ThreadStream(Generic[Sent]):
         self,
         items: Iterator[object],
         convert: Callable[[object], Sent],
-        threads: "Threads",
+        threads: Threads,
     ) -> None:
         self._items = items
         self._convert = convert

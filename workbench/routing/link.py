@@ -1,6 +1,6 @@
 """One replica as a router sees it: the channel to it, and the calls that are there.
 
-Made by `dispatch` for each replica of the table. Every method runs on the router's
+Made by `lane` for each replica of the table. Every method runs on the router's
 loop; a call costs no task and no future.
 """
 
@@ -34,7 +34,7 @@ from workbench.wire.messages import (
     Result,
 )
 
-__all__ = ["Dial", "Link", "Outgoing"]
+__all__ = ["Dial", "Link", "LinkOwner", "Outgoing"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Outgoing:
 
     def __init__(
         self,
-        lane: "Lane",
+        lane: "LinkOwner",
         message: Call | HttpCall,
         buffers: Buffers,
         receiver: Receiver,
@@ -145,8 +145,8 @@ class Outgoing:
         self.held = []
 
 
-class Lane(Protocol):
-    """What a link and its calls need of their deployment (`dispatch.Lane`)."""
+class LinkOwner(Protocol):
+    """What a link and its calls need of their deployment's `Lane`."""
 
     admission: Admission[Outgoing]
 
@@ -160,13 +160,14 @@ class Lane(Protocol):
 class Link:
     """The calls at one replica, and the channel to it (whose `Endpoint` this is)."""
 
-    def __init__(self, lane: Lane, deployment: str, entry: ReplicaEntry) -> None:
+    def __init__(self, lane: LinkOwner, deployment: str, entry: ReplicaEntry) -> None:
         self.entry = entry
         self._lane = lane
         self._deployment = deployment
         self._calls: dict[int, Outgoing] = {}
         self._channel: Channel | None = None
         self._slots: Slots | None = None
+        self._is_leaving = False
         self._is_retired = False
         self._connecting: asyncio.Task[None] | None = None
 
@@ -223,6 +224,10 @@ class Link:
     # -- called by the channel ---------------------------------------------------------
 
     def on_open(self, channel: Channel) -> None:
+        if self._is_leaving:
+            # Cancelling the connection came too late by less than a loop turn.
+            channel.close()
+            return
         self._channel = channel
         self._slots = self._lane.admission.add(self.entry.id)
         self._lane.pump()
@@ -301,6 +306,7 @@ class Link:
 
     def _leave(self) -> None:
         """Assign no more calls, and do not come back when the channel closes."""
+        self._is_leaving = True
         self._remove_slots()
         if self._connecting is not None:
             self._connecting.cancel()

@@ -181,6 +181,8 @@ class _Opening(asyncio.Protocol):
         self._opened = opened
         self._loop = opened.get_loop()
         self._patience_s = patience_s
+        self._deadline: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -188,15 +190,18 @@ class _Opening(asyncio.Protocol):
         self._transport.write(self._handshake.start())
 
     def data_received(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None or self._opened.done():
+            return
         try:
-            self._transport.write(self._handshake.feed(data))
+            transport.write(self._handshake.feed(data))
         except ProtocolError as error:
             self._end(error)
             return
-        if self._handshake.is_done and not self._opened.done():
-            self._deadline.cancel()
-            channel = Channel(self._transport, self._endpoint, self._loop)
-            self._transport.set_protocol(channel)
+        if self._handshake.is_done:
+            self._stop_waiting()
+            channel = Channel(transport, self._endpoint, self._loop)
+            transport.set_protocol(channel)
             self._opened.set_result(channel)
             channel.begin(self._handshake.rest)
 
@@ -204,15 +209,29 @@ class _Opening(asyncio.Protocol):
         hint = "It has another secret, or runs another version of Workbench."
         self._end(exc or ProtocolError("The peer closed the new connection.", hint))
 
+    def abandon(self) -> None:
+        """Nobody waits any more: hang up, unless the endpoint has the channel."""
+        if not self._opened.done() or self._opened.cancelled():
+            self._opened.cancel()
+            self._hang_up()
+
     def _give_up(self) -> None:
         msg = f"The peer did not prove who it is within {self._patience_s} s."
         self._end(ProtocolError(msg))
 
     def _end(self, error: Exception) -> None:
-        self._deadline.cancel()
-        self._transport.abort()
+        self._hang_up()
         if not self._opened.done():
             self._opened.set_exception(error)
+
+    def _hang_up(self) -> None:
+        self._stop_waiting()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
 
 
 class Listener:
@@ -287,23 +306,17 @@ async def connect(
     """
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[Channel] = loop.create_future()
-
-    def opening() -> _Opening:
-        return _Opening(Handshake(client_side(secret)), endpoint, opened, timeout_s)
-
-    async with asyncio.timeout(timeout_s):
-        if address.host_id == host_id and _exists(address.path):
-            transport, _ = await loop.create_unix_connection(opening, address.path)
-        else:
-            transport, _ = await loop.create_connection(
-                opening, address.host, address.port
-            )
+    opening = _Opening(Handshake(client_side(secret)), endpoint, opened, timeout_s)
     try:
+        async with asyncio.timeout(timeout_s):
+            if address.host_id == host_id and _exists(address.path):
+                await loop.create_unix_connection(lambda: opening, address.path)
+            else:
+                host, port = address.host, address.port
+                await loop.create_connection(lambda: opening, host, port)
         return await opened
     finally:
-        # Cancelled before the handshake is over. Once it is, the endpoint has it.
-        if opened.cancelled():
-            transport.abort()
+        opening.abandon()
 
 
 def _tune(transport: asyncio.Transport) -> bool:

@@ -78,9 +78,7 @@ def test_replacing_leaves_never_fewer_than_wanted(change, count):
     field = {"swap": "init", "roll": "placement"}[change]
     old = make_spec(num_replicas=count)
     new = make_spec(num_replicas=count, **{field: "other"})
-    world = World(
-        deployed(new, before=[old]), [running(old, n) for n in range(count)]
-    )
+    world = World(deployed(new, before=[old]), [running(old, n) for n in range(count)])
 
     world.run()
 
@@ -92,9 +90,7 @@ def test_replacing_leaves_never_fewer_than_wanted(change, count):
 @given(before=st.integers(1, 8), after=st.integers(1, 8))
 def test_scaling_reaches_the_number_and_keeps_what_runs(before, after):
     old, new = make_spec(num_replicas=before), make_spec(num_replicas=after)
-    world = World(
-        deployed(new, before=[old]), [running(old, n) for n in range(before)]
-    )
+    world = World(deployed(new, before=[old]), [running(old, n) for n in range(before)])
 
     world.run()
 

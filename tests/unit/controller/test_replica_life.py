@@ -29,7 +29,7 @@ def test_a_replica_with_a_process_can_die_in_every_state():
 
 
 def test_an_event_that_cannot_happen_names_itself_and_the_state():
-    with pytest.raises(ValueError, match="RUNNING.*placed"):
+    with pytest.raises(ValueError, match=r"RUNNING.*placed"):
         advance(running(make_spec()), Event.PLACED)
 
 

@@ -60,7 +60,9 @@ def client(backend):
         {"origin": "http://evil.example"},
     ],
 )
-async def test_who_has_no_token_or_comes_from_a_page_is_refused(client, backend, headers):
+async def test_who_has_no_token_or_comes_from_a_page_is_refused(
+    client, backend, headers
+):
     answer = await client.post("/api/shutdown", headers=headers)
 
     assert (answer.status_code, backend.asked) == (401, [])
@@ -72,7 +74,9 @@ async def test_a_deploy_answers_with_a_line_per_event(client, backend):
 
     answer = await client.put("/api/applications/default", content=_pack(wish))
 
-    events = [msgspec.json.decode(line, type=DeployEvent) for line in answer.iter_lines()]
+    events = [
+        msgspec.json.decode(line, type=DeployEvent) for line in answer.iter_lines()
+    ]
     assert [event.kind for event in events] == [EventKind.STEP, EventKind.LIVE]
     assert backend.asked == [wish]
 
@@ -87,7 +91,9 @@ async def test_a_deploy_that_cannot_be_read_says_where(client):
 async def test_a_taken_route_is_a_conflict(client, backend):
     backend.error = RouteTakenError("Route '/' belongs to another.")
 
-    answer = await client.put("/api/applications/x", content=_pack(make_request(make_spec())))
+    answer = await client.put(
+        "/api/applications/x", content=_pack(make_request(make_spec()))
+    )
 
     assert (answer.status_code, answer.json()["error"]) == (409, "DeployError")
 

@@ -127,8 +127,9 @@ class Replica(Waitable):
 class Caller(Waitable):
     """A receiver; `got` has what it was told, in order."""
 
-    def __init__(self):
+    def __init__(self, call_id):
         super().__init__()
+        self.id = call_id
         self.got = []
         self.ticket = None
 
@@ -271,8 +272,7 @@ class Stage:
 
     @staticmethod
     def _submit(router, key, call, buffers):
-        caller = Caller()
-        caller.id = call.id
+        caller = Caller(call.id)
         caller.ticket = router.submit(key, call, buffers, caller)
         return caller
 

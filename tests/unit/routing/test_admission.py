@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.routing.admission import Admission
+from workbench.routing.admission import Admission, Slots
 
 
 @pytest.fixture
@@ -75,6 +75,14 @@ def test_the_queue_has_a_limit_for_new_calls_only(admission):
     assert admission.queued == 3
 
 
+def test_calls_that_a_replica_on_its_way_will_take_do_not_fill_the_queue(admission):
+    admission.resize(2, 1)
+
+    taken = [admission.enqueue(n, str(n), unreached=1) for n in range(4)]
+
+    assert taken == [True, True, True, False]
+
+
 def test_a_withdrawn_call_waits_no_more(admission):
     admission.enqueue(1, "queued")
     admission.put_back(2, "rejected")
@@ -134,10 +142,16 @@ def test_a_share_grows_back_while_nothing_is_rejected(admission):
     admission.take(2)
     slots.reject()
 
-    for n in range(3, 100):
+    limits = []
+    for n in range(3, 9):
         slots.end()
         admission.take(n)
+        limits.append(slots.limit)
 
+    assert limits == [2, 2, 4, 4, 4, 4]
+    for n in range(9, 12):
+        slots.end()
+        admission.take(n)
     assert slots.limit == 5
 
 
@@ -179,7 +193,8 @@ events = st.lists(
 def test_whatever_happens_no_replica_gets_more_than_the_cap(events):
     admission: Admission[int] = Admission()
     admission.resize(3, -1)
-    replicas, next_id = [], 1
+    replicas: list[Slots] = []
+    next_id = 1
     for name, number in events:
         busy = [slots for slots in replicas if slots.ongoing]
         match name:

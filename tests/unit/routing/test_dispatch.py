@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from tests.unit.routing.conftest import KEY, Controller, reply_head
+from tests.unit.routing.conftest import KEY, SECRET, Controller, reply_head
 from workbench.routing import dispatch
+from workbench.routing.link import Link
 from workbench.spec.table import RouteEntry, Table
+from workbench.wire.channel import connect
 from workbench.wire.messages import (
     Body,
     Call,
@@ -116,6 +118,17 @@ async def test_a_receiver_that_raises_harms_no_other_call(stage, caplog):
 
     assert await good.answer() == ("reply",)
     assert "did not take Result" in caplog.text
+
+
+async def test_a_receiver_that_raises_on_a_failure_harms_no_other_call(stage, caplog):
+    stage.deploy()
+    bad, good = stage.call(), stage.call()
+    bad.on_failure = None
+
+    stage.deploy(failure="broken")
+
+    assert (await good.answer())[0] is FailureKind.UNAVAILABLE
+    assert "did not take a failure" in caplog.text
 
 
 async def test_a_call_too_large_to_travel_fails_alone(stage, monkeypatch):
@@ -242,6 +255,17 @@ async def test_a_full_queue_refuses(stage):
     assert waiting.got == []
 
 
+async def test_a_burst_is_not_refused_while_channels_are_being_opened(stage):
+    replicas = [await stage.replica(name, slots=3) for name in "ab"]
+    stage.deploy(*replicas, cap=3, queue=1)
+
+    callers = [stage.call() for _ in range(8)]
+    await finish(callers, *replicas)
+
+    kinds = [caller.got[0][0] for caller in callers]
+    assert kinds == ["reply"] * 7 + [FailureKind.QUEUE_FULL]
+
+
 async def test_a_refused_call_that_is_cancelled_hears_nothing(stage):
     stage.deploy(queue=1)
     stage.call()
@@ -320,6 +344,19 @@ async def test_a_deleted_deployment_refuses_what_waits_and_ends_what_runs(stage)
     assert refusal[0] is FailureKind.UNAVAILABLE
     assert await running.answer() == ("reply",)
     await replica.channels[0].wait_closed()
+
+
+async def test_a_call_rejected_by_a_deleted_deployment_is_refused(stage):
+    replica = await stage.replica("a", slots=0)
+    stage.deploy(replica)
+    caller = stage.call()
+    await replica.until(lambda it: it.rejected)
+
+    replica.say(Free())
+    await replica.until(lambda it: len(it.rejected) == 2)
+    stage.undeploy()
+
+    assert (await caller.answer())[0] is FailureKind.UNAVAILABLE
 
 
 # -- cancelling --------------------------------------------------------------------
@@ -531,6 +568,37 @@ async def test_a_draining_replica_that_rejects_gets_no_more(stage):
 
     assert old.rejected == [callers[0].id]
     assert warm.got == []
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_replica_may_be_replaced_while_it_is_being_reached(stage, turns):
+    old, new = await stage.replica("old"), await stage.replica("new")
+    stage.deploy(old)
+    caller = stage.call()
+
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    stage.deploy(new)
+    await finish([caller], old, new)
+    for channel in old.channels:
+        await channel.wait_closed()
+
+    assert caller.got == [("reply",)]
+
+
+async def test_a_channel_that_opens_too_late_is_closed_unused(stage):
+    replica = await stage.replica("a")
+    stage.deploy()
+    lane = stage.router._open_lane(KEY)
+    link = Link(lane, KEY, replica.entry)
+    link.retire()
+
+    channel = await connect(link, replica.entry.address, host_id="here", secret=SECRET)
+    caller = stage.call()
+    await channel.wait_closed()
+
+    assert replica.running == {}
+    assert caller.got == []
 
 
 async def test_a_replaced_replica_finishes_and_its_channel_closes(stage):

@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 
 from workbench.spec.table import Address
-from workbench.wire.channel import connect, listen
+from workbench.wire.channel import Channel, Listener, connect, listen
+from workbench.wire.framing import Piece, encode, join
+from workbench.wire.messages import Message
 
 SECRET = b"s" * 32
+
+
+def frame(message: Message, *buffers: bytes) -> bytes:
+    """One message as it goes over the wire."""
+    pieces: list[Piece] = []
+    encode(message, buffers, pieces)
+    return b"".join(join(pieces))
 
 
 @pytest.fixture(
@@ -58,9 +67,9 @@ class Ground:
 
     def __init__(self, directory: Path):
         self.directory = directory
-        self._listeners = []
-        self._channels = []
-        self._endpoints = []
+        self._listeners: list[Listener] = []
+        self._channels: list[Channel] = []
+        self._endpoints: list[Recorder] = []
 
     async def listen(self, endpoint, *, secret=SECRET, name="s", port=0):
         listener = await listen(

@@ -5,18 +5,17 @@ import socket
 
 import pytest
 
-from tests.unit.wire.conftest import SECRET, Recorder
+from tests.unit.wire.conftest import SECRET, Recorder, frame
 from workbench.errors import ProtocolError
 from workbench.wire import channel as channel_module
 from workbench.wire.channel import Channel, listen
-from workbench.wire.framing import Decoder, encode, join
+from workbench.wire.framing import Decoder
 from workbench.wire.handshake import PROTOCOL_VERSION, Handshake, client_side
 from workbench.wire.messages import (
     Body,
     Call,
     Cancel,
     Hello,
-    Message,
     Ping,
     Pong,
     Result,
@@ -25,12 +24,6 @@ from workbench.wire.messages import (
 pytestmark = pytest.mark.anyio
 
 CALL = Call(1, "__call__", "r", stream=False)
-
-
-def to_bytes(message: Message, *buffers: bytes) -> bytes:
-    pieces = []
-    encode(message, buffers, pieces)
-    return b"".join(join(pieces))
 
 
 def reply(channel, message, buffers):
@@ -122,8 +115,8 @@ async def test_a_client_with_another_secret_is_refused_and_told_so(ground):
 @pytest.mark.parametrize(
     "data",
     [
-        to_bytes(CALL, b"pickle"),
-        to_bytes(Hello(PROTOCOL_VERSION, b"n" * 32)) + to_bytes(CALL, b"pickle"),
+        frame(CALL, b"pickle"),
+        frame(Hello(PROTOCOL_VERSION, b"n" * 32)) + frame(CALL, b"pickle"),
         b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"\0" * 4096,
     ],
@@ -165,7 +158,25 @@ async def test_a_server_that_says_nothing_is_given_up(ground):
     mute.close()
 
 
-async def test_connecting_can_be_cancelled(ground):
+@pytest.mark.parametrize("turns", range(8))
+async def test_connecting_can_be_cancelled_at_any_moment(ground, turns, caplog):
+    client = Recorder()
+    address = (await ground.listen(Recorder())).address("here")
+    connecting = asyncio.ensure_future(ground.connect(client, address))
+
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    connecting.cancel()
+    await asyncio.wait([connecting])
+    for channel in client.channels:
+        channel.close()
+        await channel.wait_closed()
+
+    assert connecting.cancelled() or client.channels
+    assert caplog.text == ""
+
+
+async def test_connecting_can_be_cancelled_while_the_peer_thinks(ground):
     reached = asyncio.Event()
     hung_up = asyncio.Event()
 
@@ -215,7 +226,7 @@ async def test_garbage_ends_a_channel_with_an_error(ground):
     peer = await RawPeer.reach(ground)
     await peer.shake_hands()
 
-    peer.writer.write(to_bytes(CALL) + b"\xff" * 100)
+    peer.writer.write(frame(CALL) + b"\xff" * 100)
     await peer.until_closed()
     await server.until(lambda it: it.closed)
 
@@ -242,7 +253,7 @@ async def test_pings_are_answered_without_asking_the_endpoint(ground):
     peer = await RawPeer.reach(ground)
     await peer.shake_hands()
 
-    peer.writer.write(to_bytes(Ping()) + to_bytes(Pong()))
+    peer.writer.write(frame(Ping()) + frame(Pong()))
     frames = Decoder().feed(await peer.reader.read(1000))
     peer.writer.close()
     await server.until(lambda it: it.closed)
@@ -272,17 +283,15 @@ async def test_tcp_channels_ping(ground, monkeypatch):
     assert (client.messages, server.messages) == ([], [])
 
 
-class Written:
+class Written(asyncio.Transport):
     """A transport that keeps what is written to it."""
 
     def __init__(self):
-        self.writes = []
+        super().__init__()
+        self.writes: list[bytes] = []
 
     def write(self, data):
-        self.writes.append(data)
-
-    def close(self):
-        pass
+        self.writes.append(bytes(data))
 
 
 async def test_frames_of_one_turn_are_written_together():

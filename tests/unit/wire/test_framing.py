@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import ProtocolError
 from workbench.wire import framing
-from workbench.wire.framing import MAX_FRAME_BYTES, Decoder, encode, join
+from workbench.wire.framing import MAX_FRAME_BYTES, Decoder, Piece, encode, join
 from workbench.wire.messages import (
     Body,
     Call,
@@ -76,8 +76,10 @@ sizes = st.lists(
 
 
 def to_bytes(frames) -> bytes:
-    pieces = []
-    size = sum(encode(message, buffers, pieces) for message, buffers in frames)
+    pieces: list[Piece] = []
+    size = 0
+    for message, parts in frames:
+        size += encode(message, parts, pieces)
     data = b"".join(join(pieces))
     assert len(data) == size
     return data
@@ -137,10 +139,8 @@ def test_a_damaged_stream_ends_in_nothing_worse_than_a_protocol_error(
 ):
     data = bytearray(to_bytes(sent) or b"\0")
     data[where % len(data)] ^= change
-    try:
+    with contextlib.suppress(ProtocolError):
         Decoder().feed(bytes(data))
-    except ProtocolError as error:
-        assert str(error)
 
 
 def prefix(size: int, header: int, count: int) -> bytes:
@@ -184,7 +184,7 @@ def test_a_frame_too_large_to_travel_is_refused_before_anything_is_written():
         def __len__(self):
             return MAX_FRAME_BYTES
 
-    pieces = []
+    pieces: list[Piece] = []
     with pytest.raises(ProtocolError, match=r"Call of .* bytes"):
         encode(Call(1, "__call__", "", stream=False), [Huge()], pieces)
 
@@ -192,7 +192,7 @@ def test_a_frame_too_large_to_travel_is_refused_before_anything_is_written():
 
 
 def test_text_that_is_not_unicode_is_refused_before_anything_is_written():
-    pieces = []
+    pieces: list[Piece] = []
     with pytest.raises(ProtocolError, match="Call with text"):
         encode(Call(1, "\udc80", "", stream=False), (), pieces)
 
@@ -201,7 +201,7 @@ def test_text_that_is_not_unicode_is_refused_before_anything_is_written():
 
 def test_big_buffers_are_neither_copied_when_sent_nor_shared_when_received():
     payload = memoryview(bytes(framing._BIG))
-    pieces = []
+    pieces: list[Piece] = []
     encode(Result(1), [b"small", payload], pieces)
     written = list(join(pieces))
     data = b"".join(written)
@@ -211,7 +211,7 @@ def test_big_buffers_are_neither_copied_when_sent_nor_shared_when_received():
 
     assert len(written) == 2
     assert written[1] is payload
-    assert not received[1].readonly
+    assert not memoryview(received[1]).readonly
 
 
 def test_announcing_a_big_frame_takes_no_memory():
@@ -219,4 +219,4 @@ def test_announcing_a_big_frame_takes_no_memory():
 
     decoder.feed(prefix(MAX_FRAME_BYTES, 2, 1))
 
-    assert len(decoder._frame) == 12
+    assert bytes(decoder._frame or b"") == prefix(MAX_FRAME_BYTES, 2, 1)

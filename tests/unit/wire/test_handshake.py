@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.wire.conftest import SECRET, frame
 from workbench.errors import ProtocolError
-from workbench.wire.framing import Decoder, encode, join
+from workbench.wire.framing import Decoder
 from workbench.wire.handshake import (
     PROTOCOL_VERSION,
     Handshake,
@@ -24,14 +25,7 @@ from workbench.wire.messages import (
     Subscribe,
 )
 
-SECRET = b"s" * 32
 NONCE = b"n" * 32
-
-
-def to_bytes(message, *buffers) -> bytes:
-    pieces = []
-    encode(message, buffers, pieces)
-    return b"".join(join(pieces))
 
 
 def read(data: bytes):
@@ -90,20 +84,20 @@ def test_a_client_refuses_a_server_without_the_secret():
 
 def test_a_server_refuses_a_client_without_the_secret():
     right = started(server())
-    right.feed(to_bytes(Hello(PROTOCOL_VERSION, NONCE)))
+    right.feed(frame(Hello(PROTOCOL_VERSION, NONCE)))
 
     with pytest.raises(ProtocolError, match="secret"):
-        right.feed(to_bytes(Proof(b"p" * 32)))
+        right.feed(frame(Proof(b"p" * 32)))
 
     assert not right.is_done
 
 
 def test_a_proof_sent_back_to_its_maker_proves_nothing():
     right = started(server())
-    challenge = read(right.feed(to_bytes(Hello(PROTOCOL_VERSION, NONCE))))
+    challenge = read(right.feed(frame(Hello(PROTOCOL_VERSION, NONCE))))
 
     with pytest.raises(ProtocolError):
-        right.feed(to_bytes(Proof(challenge.proof)))
+        right.feed(frame(Proof(challenge.proof)))
 
 
 def test_a_recorded_exchange_cannot_be_played_again():
@@ -119,22 +113,22 @@ def test_a_recorded_exchange_cannot_be_played_again():
 
 def test_another_version_is_refused_by_name():
     with pytest.raises(ProtocolError, match="version 99"):
-        started(server()).feed(to_bytes(Hello(99, NONCE)))
+        started(server()).feed(frame(Hello(99, NONCE)))
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        to_bytes(Call(1, "__call__", "", stream=False)),
-        to_bytes(Call(1, "__call__", "", stream=False), b"pickle"),
-        to_bytes(Subscribe("x")),
-        to_bytes(Ping()),
-        to_bytes(Ready()),
-        to_bytes(Proof(b"p" * 32)),
-        to_bytes(Challenge(b"p" * 32, NONCE)),
-        to_bytes(Hello(PROTOCOL_VERSION, b"short")),
-        to_bytes(Hello(PROTOCOL_VERSION, NONCE), b"buffer"),
-        to_bytes(Hello(PROTOCOL_VERSION, b"n" * 500)),
+        frame(Call(1, "__call__", "", stream=False)),
+        frame(Call(1, "__call__", "", stream=False), b"pickle"),
+        frame(Subscribe("x")),
+        frame(Ping()),
+        frame(Ready()),
+        frame(Proof(b"p" * 32)),
+        frame(Challenge(b"p" * 32, NONCE)),
+        frame(Hello(PROTOCOL_VERSION, b"short")),
+        frame(Hello(PROTOCOL_VERSION, NONCE), b"buffer"),
+        frame(Hello(PROTOCOL_VERSION, b"n" * 500)),
         b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"\x80\x05pickle of something",
     ],
@@ -153,7 +147,7 @@ def test_ready_without_a_proof_convinces_no_client():
     left = started(client())
 
     with pytest.raises(ProtocolError, match="Ready where Challenge"):
-        left.feed(to_bytes(Ready()))
+        left.feed(frame(Ready()))
 
 
 @given(st.binary(min_size=1, max_size=400))

@@ -21,6 +21,30 @@ from workbench.spec.table import RouteEntry, Table
 from workbench.wire.messages import Failure, HttpReply
 
 PATIENCE_S = 10.0
+GET = b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n"
+ECHO = b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n"
+MIB = 1024 * 1024
+
+
+def post(body, *lines, path=b"/held"):
+    """A POST with a content-length and further header lines."""
+    size = b"Content-Length: %d" % len(body)
+    head = b"\r\n".join((b"POST %b HTTP/1.1" % path, b"Host: h", size, *lines))
+    return head + b"\r\n\r\n" + body
+
+
+def send_what_fits(client, router, data):
+    """Send until the server reads no more, however often it is given the time to."""
+    client.socket.setblocking(False)
+    sent = refusals = 0
+    while sent < len(data) and refusals < 100:
+        try:
+            sent += client.socket.send(data[sent : sent + MIB])
+        except BlockingIOError:
+            refusals += 1
+            router.settle()
+    client.socket.settimeout(PATIENCE_S)
+    return sent
 
 
 class FakeCall:
@@ -94,10 +118,10 @@ class FakeRouter:
     `/echo` says what it was sent; calls to `/held` come out of `next_call`.
     """
 
-    def __init__(self):
-        self.loop = None
+    def __init__(self, loop):
+        self.loop = loop
         self.is_ready = True
-        self.calls = queue.Queue()
+        self.calls: queue.Queue[FakeCall] = queue.Queue()
         self._ids = itertools.count(1)
         self._index = RouteIndex(
             Table(
@@ -171,9 +195,8 @@ class Server:
 @contextlib.contextmanager
 def running_server(options=None, **door_options):
     """A server for the length of a block."""
-    router = FakeRouter()
     io = LoopThread("door").start()
-    router.loop = io.loop
+    router = FakeRouter(io.loop)
     sock = open_port("127.0.0.1", 0)
     port = sock.getsockname()[1]
 

@@ -1,0 +1,385 @@
+"""Loading, keeping, reconfiguring and draining a replica."""
+
+import asyncio
+import threading
+
+import pytest
+
+from workbench.replica.context import get_replica_context
+from workbench.wire.messages import FailureKind
+
+pytestmark = pytest.mark.anyio
+
+
+# -- load ------------------------------------------------------------------------------
+
+
+async def test_a_shell_says_that_it_is_nobody_yet(replica):
+    async with replica() as bench:
+        about = await bench.process.describe()
+
+    assert about.seat is None
+    assert not about.is_serving
+
+
+async def test_a_replica_says_what_it_is(replica):
+    class Nothing:
+        pass
+
+    async with replica() as bench:
+        report = await bench.load(Nothing)
+        about = await bench.process.describe()
+
+    assert report.took_s > 0
+    assert about.seat == bench.seat
+    assert about.is_serving
+
+
+async def test_an_async_constructor_is_awaited(replica):
+    class Slow:
+        async def __init__(self, factor):
+            await asyncio.sleep(0)
+            self.factor = factor
+
+        async def __call__(self):
+            return self.factor
+
+    async with replica() as bench:
+        await bench.load(Slow, 7)
+        answer = await bench.http().done()
+
+    assert answer.body == b"7"
+
+
+async def test_a_sync_constructor_does_not_hold_up_the_sockets(replica):
+    begun, proceed = threading.Event(), threading.Event()
+
+    class Slow:
+        def __init__(self):
+            begun.set()
+            assert proceed.wait(10)
+
+    async with replica() as bench:
+        loading = asyncio.ensure_future(bench.load(Slow))
+        await asyncio.to_thread(begun.wait, 10)
+        assert await bench.process._io.call(_is_alive())
+        proceed.set()
+        await loading
+
+
+async def _is_alive():
+    return True
+
+
+@pytest.mark.parametrize("error", [ValueError("no file"), SystemExit(3)])
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_failing_constructor_is_reported(replica, error, is_async):
+    class Broken:
+        def __init__(self):
+            raise error
+
+    class BrokenAsync:
+        async def __init__(self):
+            raise error
+
+    target = BrokenAsync if is_async else Broken
+    async with replica() as bench:
+        report = await bench.process.load(bench.request(target))
+        about = await bench.process.describe()
+
+    assert type(error).__name__ in report.error
+    assert "in __init__" in report.error
+    assert "workbench/" not in report.error.replace(__file__, "")
+    assert about.seat is None
+
+
+async def test_user_config_reaches_the_instance_before_the_first_call(replica):
+    class Tuned:
+        async def reconfigure(self, config):
+            self.limit = config["limit"]
+
+        async def __call__(self):
+            return self.limit
+
+    async with replica() as bench:
+        await bench.load(Tuned, user_config={"limit": 5})
+        answer = await bench.http().done()
+
+    assert answer.body == b"5"
+
+
+async def test_a_user_config_that_nobody_takes_is_an_error(replica):
+    class Deaf:
+        pass
+
+    async with replica() as bench:
+        report = await bench.process.load(bench.request(Deaf, user_config={"a": 1}))
+
+    assert "no method reconfigure(self, user_config)" in report.error
+
+
+async def test_an_instance_that_is_not_well_is_not_taken(replica):
+    class Ill:
+        def check_health(self):
+            raise RuntimeError("no GPU")
+
+    async with replica() as bench:
+        report = await bench.process.load(bench.request(Ill))
+
+    assert "no GPU" in report.error
+
+
+async def test_health_is_asked_of_the_user(replica):
+    class Moody:
+        def __init__(self):
+            self.is_ill = False
+
+        async def check_health(self):
+            if self.is_ill:
+                raise RuntimeError("tired")
+
+        async def fall_ill(self):
+            self.is_ill = True
+
+    async with replica() as bench:
+        await bench.load(Moody)
+        well = await bench.process.check_health()
+        await bench.call("fall_ill").done()
+        ill = await bench.process.check_health()
+
+    assert (well, ill) == ("", "check_health raised RuntimeError: tired")
+
+
+# -- reconfigure -----------------------------------------------------------------------
+
+
+async def test_options_change_in_place(replica):
+    configs = []
+
+    class Tuned:
+        def reconfigure(self, config):
+            configs.append(config)
+
+    async with replica() as bench:
+        await bench.load(Tuned, user_config=1)
+        seat = bench.request(Tuned, user_config=1, max_ongoing_requests=9).seat
+        await bench.process.reconfigure(seat)
+        seat = bench.request(Tuned, user_config=2).seat
+        report = await bench.process.reconfigure(seat)
+        about = await bench.process.describe()
+
+    assert configs == [1, 2]
+    assert not report.error
+    assert about.seat == seat
+
+
+async def test_a_failing_reconfigure_leaves_the_old_options(replica):
+    class Picky:
+        def reconfigure(self, config):
+            if config > 1:
+                raise ValueError("too much")
+
+    async with replica() as bench:
+        await bench.load(Picky, user_config=1)
+        before = bench.seat
+        report = await bench.process.reconfigure(
+            bench.request(Picky, user_config=2).seat
+        )
+        about = await bench.process.describe()
+
+    assert "too much" in report.error
+    assert about.seat == before
+
+
+async def test_more_slots_let_waiting_calls_in(replica):
+    async def wait(request):
+        await asyncio.Event().wait()
+
+    async with replica() as bench:
+        await bench.load(wait, max_ongoing_requests=1)
+        await bench.route(limit=3)
+        calls = [bench.http() for _ in range(3)]
+        seat = bench.request(wait, max_ongoing_requests=3).seat
+        await bench.process.reconfigure(seat)
+        async with asyncio.timeout(10):
+            while (await bench.process.describe()).ongoing < 3:
+                await asyncio.sleep(0.001)
+
+    assert not any(call.reply for call in calls)
+
+
+# -- keep ------------------------------------------------------------------------------
+
+
+def first(weights):
+    class Model:
+        def __init__(self):
+            self.weights = weights
+
+        async def __call__(self, request):
+            if request.query_params["a"] == "wait":
+                await self.weights["gate"].wait()
+            return f"old {self.weights['n']}"
+
+    return Model
+
+
+def second():
+    class Model:
+        def __init__(self):
+            raise AssertionError("the instance is kept")
+
+        async def __call__(self):
+            about = get_replica_context()
+            return f"new {self.weights['n']} {about.servable_object is self}"
+
+    return Model
+
+
+async def test_new_code_takes_over_the_living_instance(replica):
+    weights = {"n": 1, "gate": asyncio.Event()}
+    async with replica() as bench:
+        await bench.load(first(weights))
+        running = bench.http(query=b"a=wait")
+        before = await bench.http().done()
+        report = await bench.process.keep(bench.request(second()))
+        after = await bench.http().done()
+        bench.process._io.loop.call_soon_threadsafe(weights["gate"].set)
+        await running.done()
+
+    assert (report.error, report.refused) == ("", "")
+    assert before.body == b"old 1"
+    assert after.body == b"new 1 True"
+    assert running.body == b"old 1"
+
+
+async def test_keeping_calls_reconfigure_when_the_config_changed(replica):
+    class Old:
+        def __init__(self):
+            self.seen = []
+
+        def reconfigure(self, config):
+            self.seen.append(config)
+
+    class New(Old):
+        async def __call__(self):
+            return self.seen
+
+    async with replica() as bench:
+        await bench.load(Old, user_config=1)
+        await bench.process.keep(bench.request(New, user_config=1))
+        await bench.process.keep(bench.request(New, user_config=2))
+        answer = await bench.http().done()
+
+    assert answer.body == b"[1,2]"
+
+
+async def test_a_failure_while_keeping_leaves_the_old_code(replica):
+    class Old:
+        async def __call__(self):
+            return get_replica_context().servable_object is self
+
+    class New:
+        def reconfigure(self, config):
+            raise ValueError("cannot")
+
+        async def __call__(self):
+            return "new"
+
+    async with replica() as bench:
+        await bench.load(Old)
+        report = await bench.process.keep(bench.request(New, user_config=1))
+        answer = await bench.http().done()
+
+    assert "cannot" in report.error
+    assert answer.body == b"true"
+
+
+async def test_functions_are_replaced(replica):
+    async with replica() as bench:
+        await bench.load(lambda: "one")
+        report = await bench.process.keep(bench.request(lambda: "two"))
+        answer = await bench.http().done()
+
+    assert not report.refused
+    assert answer.body == b"two"
+
+
+async def test_what_cannot_be_kept_is_refused_and_the_old_code_serves_on(replica):
+    class Slotted:
+        __slots__ = ("x",)
+
+        def __call__(self):
+            return "old"
+
+    async with replica() as bench:
+        await bench.load(Slotted)
+        report = await bench.process.keep(bench.request(second()))
+        answer = await bench.http().done()
+
+    assert report.refused == "Slotted has __slots__"
+    assert answer.body == b"old"
+
+
+# -- drain -----------------------------------------------------------------------------
+
+
+async def test_draining_lets_running_calls_end_and_turns_new_ones_away(replica):
+    gate, ended = asyncio.Event(), []
+
+    class Model:
+        async def __call__(self):
+            await gate.wait()
+            return "done"
+
+        async def __del__(self):
+            ended.append("destroyed")
+
+    async with replica() as bench:
+        await bench.load(Model)
+        running = bench.http()
+        await running.until(lambda _: True)
+        while not (await bench.process.describe()).ongoing:
+            await asyncio.sleep(0.001)
+        draining = asyncio.ensure_future(bench.process.drain(10))
+        while not (await bench.process.describe()).is_draining:
+            await asyncio.sleep(0.001)
+        late = bench.http()
+        bench.process._io.loop.call_soon_threadsafe(gate.set)
+        await draining
+        await running.done()
+
+    assert running.body == b"done"
+    assert late.reply is None
+    assert ended == ["destroyed"]
+
+
+async def test_past_its_patience_a_drain_cancels_and_says_so(replica):
+    class Model:
+        async def __call__(self):
+            await asyncio.Event().wait()
+
+    async with replica() as bench:
+        await bench.load(Model)
+        running = bench.http()
+        while not (await bench.process.describe()).ongoing:
+            await asyncio.sleep(0.001)
+        await bench.process.drain(0.01)
+        await running.done()
+
+    assert running.failure.kind is FailureKind.REPLICA_LOST
+    assert "0.01 s" in running.failure.message
+
+
+async def test_a_failing_destructor_does_not_stop_the_drain(replica, caplog):
+    class Model:
+        def __del__(self):
+            raise ValueError("cannot let go")
+
+    async with replica() as bench:
+        await bench.load(Model)
+        await bench.process.drain(1)
+
+    assert "cannot let go" in caplog.text
+
+

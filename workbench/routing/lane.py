@@ -1,0 +1,120 @@
+"""One deployment as a router sees it: its replicas, and the calls that wait.
+
+Made by `dispatch`. Asks `Admission` what to do with each call, and has its `Link`s do
+it. Every method runs on the router's loop.
+"""
+
+import asyncio
+
+from workbench.errors import (
+    BackPressureError,
+    CallError,
+    DeploymentUnavailableError,
+)
+from workbench.routing.admission import Admission
+from workbench.routing.call import Receiver
+from workbench.routing.link import Dial, Link, Outgoing
+from workbench.spec.table import DeploymentEntry
+from workbench.wire.messages import Buffers, Call, FailureKind, HttpCall
+
+__all__ = ["Lane"]
+
+
+class Lane:
+    """The calls to one deployment."""
+
+    def __init__(self, deployment: str, dial: Dial) -> None:
+        self.deployment = deployment
+        self.admission: Admission[Outgoing] = Admission()
+        self.is_known = False
+        """A table has named the deployment."""
+        self._dial = dial
+        self._failure = ""
+        """Why no call can ever be answered."""
+        self._links: dict[str, Link] = {}
+        self._leaving: list[Link] = []
+
+    # -- called by the router ----------------------------------------------------------
+
+    def submit(
+        self, message: Call | HttpCall, buffers: Buffers, receiver: Receiver
+    ) -> Outgoing:
+        """Send a call, or let it wait, or refuse it soon."""
+        call = Outgoing(self, message, buffers, receiver)
+        slots = self.admission.take(message.id)
+        if slots is not None:
+            self._links[slots.replica].assign(call)
+        elif self._failure or not self._enqueue(call):
+            loop = asyncio.get_running_loop()
+            loop.call_soon(call.fail, *self._refusal())
+        return call
+
+    def update(self, entry: DeploymentEntry) -> None:
+        """Take over what the table says of the deployment."""
+        self.is_known = True
+        self.admission.resize(entry.max_ongoing_requests, entry.max_queued_requests)
+        wanted = {replica.id: replica for replica in entry.replicas}
+        for link in list(self._links.values()):
+            if wanted.get(link.entry.id) != link.entry:
+                self._retire(link)
+        for replica in wanted.values():
+            if replica.id not in self._links:
+                link = Link(self, self.deployment, replica)
+                self._links[replica.id] = link
+                link.start(self._dial)
+        self._set_failure(entry.failure)
+        self.pump()
+
+    def retire(self, why: str) -> None:
+        """Take no more calls; those at replicas may end."""
+        for link in list(self._links.values()):
+            self._retire(link)
+        self._set_failure(why)
+
+    async def close(self) -> None:
+        """Close every channel; calls that wait or run fail."""
+        self._set_failure("This process is stopping.")
+        for link in [*self._links.values(), *self._leaving]:
+            await link.close()
+
+    # -- called by links ---------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Send what waits and has room now."""
+        for call, slots in self.admission.pump():
+            self._links[slots.replica].assign(call)
+
+    def reroute(self, call: Outgoing) -> None:
+        """Send a call elsewhere that a replica did not take."""
+        slots = self.admission.take(call.message.id)
+        if slots is not None:
+            self._links[slots.replica].assign(call)
+        elif self._failure:
+            call.fail(*self._refusal())
+        else:
+            self.admission.put_back(call.message.id, call)
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _enqueue(self, call: Outgoing) -> bool:
+        unreached = sum(not link.is_open for link in self._links.values())
+        return self.admission.enqueue(call.message.id, call, unreached)
+
+    def _retire(self, link: Link) -> None:
+        del self._links[link.entry.id]
+        link.retire()
+        self._leaving = [each for each in [*self._leaving, link] if each.is_open]
+
+    def _set_failure(self, why: str) -> None:
+        self._failure = why
+        if why:
+            for call in self.admission.drop_all():
+                call.fail(*self._refusal())
+
+    def _refusal(self) -> tuple[FailureKind, type[CallError], str]:
+        """Say why a call can neither go anywhere nor wait."""
+        if self._failure:
+            return FailureKind.UNAVAILABLE, DeploymentUnavailableError, self._failure
+        message = f"{self.admission.queued} calls to {self.deployment} wait in this "
+        message += f"process (max_queued_requests={self.admission.max_queued})."
+        return FailureKind.QUEUE_FULL, BackPressureError, message
