@@ -26,7 +26,7 @@ demo: $(VENV)/.ready-demo
 	@$(BIN)/python tests/demo.py
 
 lab: $(VENV)/.ready-lab
-	@$(BIN)/jupyter lab --notebook-dir=notebooks
+	@$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(VENV)/.ready-dev
 	@.ci/test

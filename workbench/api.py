@@ -113,9 +113,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         ShippingError: something the code uses cannot travel.
         DeployError: anything else that kept it from coming up.
     """
-    if not isinstance(target, Application):
-        msg = f"Give an application, made by .bind(); got {target!r}."
-        raise TypeError(msg)
+    _check_application(target)
     began = time.monotonic()
     made = build(
         target,
@@ -304,6 +302,12 @@ def _project_root() -> Path:
         if not here.is_relative_to(Path(sys.prefix).resolve()):
             return here
     return Path.cwd()
+
+
+def _check_application(target: object) -> None:
+    if not isinstance(target, Application):
+        msg = f"Give an application, made by .bind(); got {target!r}."
+        raise TypeError(msg)
 
 
 def _deploy_error(event: DeployEvent) -> errors.DeployError:

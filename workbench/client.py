@@ -65,7 +65,7 @@ class Client:
         """Send a deploy and give its events as they come."""
         path = f"/api/applications/{quote(request.application.name, safe='')}"
         body = msgspec.msgpack.encode(request)
-        with self._stream("PUT", path, body) as response:
+        with self._http.stream("PUT", path, content=body) as response:
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise _refusal(response)
@@ -124,9 +124,6 @@ class Client:
         if response.status_code != httpx.codes.OK:
             raise _refusal(response)
         return response
-
-    def _stream(self, verb: str, path: str, body: bytes):  # noqa: ANN202 - httpx's own context manager
-        return self._http.stream(verb, path, content=body)
 
     def _unreachable(self, error: httpx.TransportError) -> errors.InstanceError:
         return errors.InstanceError(

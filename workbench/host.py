@@ -11,6 +11,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Awaitable
 from pathlib import Path
 
 from workbench.cluster.ray_start import (
@@ -145,8 +146,8 @@ async def _wait_for_shutdown(control: object) -> None:
             return
 
 
-async def _first(*waits: object) -> None:
-    tasks = [asyncio.ensure_future(each) for each in waits]  # type: ignore[arg-type]
+async def _first(*waits: Awaitable[object]) -> None:
+    tasks = [asyncio.ensure_future(each) for each in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -3,6 +3,7 @@
 `python -m tests.bench.memory`
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,55 +27,76 @@ def memory_mb(pid: int) -> dict[str, float]:
     return {"RSS MB": sizes["Rss"], "PSS MB": sizes["Pss"], "USS MB": private}
 
 
-def processes_with(setting: str) -> Iterator[tuple[int, str]]:
-    """Process ids and command lines of all that were started with the setting."""
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
+def descendants(pid: int) -> Iterator[tuple[int, str]]:
+    """Process ids and names of all that the process started, and what those started."""
+    children = defaultdict(list)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            settings = (folder / "environ").read_bytes().split(b"\0")
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-        except OSError:  # it ended, or belongs to somebody else
+            # pid (name) state parent ...; the name may hold spaces.
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it ended
             continue
-        if setting.encode() in settings:
-            yield int(folder.name), command.decode(errors="replace").strip()
+        children[parent].append(int(stat.parent.name))
+    waiting = [(pid, "")]
+    while waiting:
+        one, parent_name = waiting.pop()
+        name = short_name(Path(f"/proc/{one}/cmdline").read_bytes())
+        if name == parent_name == "workbench.launcher":
+            name = "workbench.host"  # the launcher's fork, still under its command line
+        waiting += [(child, name) for child in children[one]]
+        if one != pid:
+            yield one, name
 
 
-def short_name(command: str) -> str:
+def short_name(command_line: bytes) -> str:
     """What a reader knows the process by."""
-    if command.startswith("ray::"):
-        return command.split(maxsplit=1)[0]
-    words = [Path(word).name for word in command.split() if not word.startswith("--")]
+    words = command_line.decode(errors="replace").replace("\0", " ").split()
+    program = Path(words[0]).name
+    if not program.startswith("python"):
+        return program if not words[0].startswith("ray::") else words[0]
     if "-m" in words:
         return words[words.index("-m") + 1]
-    scripts = [word for word in words if word.endswith(".py")]
-    return scripts[0] if scripts else words[0]
+    return Path(next(word for word in words if word.endswith(".py"))).name
 
 
-def empty_actor() -> dict[str, object]:
-    """The row everything else is compared with."""
+def whose(name: str) -> str:
+    """Say whether Workbench adds the process or Ray brings it."""
+    ours = ("workbench.", "ray::Control", "ray::Proxy", "ray::Replica")
+    return "workbench" if name.startswith(ours) else "ray"
+
+
+def empty_actor() -> dict[str, float]:
+    """What everything else is compared with."""
     command = ["env", "-u", "RAY_ADDRESS", f"PYTHONPATH={STUBS}"]
     with peers.running([*command, *peers.module("empty_actor")]) as process:
-        pid = int(process.hear("READY"))
-        return {"process": "an empty Ray actor", **memory_mb(pid)}
+        return memory_mb(int(process.hear("READY")))
 
 
-def instance_rows() -> list[dict[str, object]]:
+def instance() -> list[tuple[str, dict[str, float]]]:
     """Every process of an instance that has answered some thousand requests."""
     with peers.isolated() as env:
         command = [*env, *peers.server("workbench", "echo")]
         with peers.running(command) as process:
             url = process.hear("READY")
             post_json(f"{url}/", connections=32, seconds=3)
-            found = sorted(processes_with(env[-1]), key=lambda one: one[1])
-            return [
-                {"process": short_name(line), **memory_mb(pid)} for pid, line in found
-            ]
+            return [(name, memory_mb(pid)) for pid, name in descendants(process.pid)]
 
 
 def main() -> None:
-    """One table: the empty actor, then the instance."""
-    publish("memory", [empty_actor(), *instance_rows()])
+    """One table: the empty actor, then the instance, our processes first."""
+    empty = empty_actor()
+    rows: list[dict[str, object]] = [
+        {
+            "process": name,
+            "whose": whose(name),
+            **sizes,
+            "RSS above empty actor": sizes["RSS MB"] - empty["RSS MB"],
+            "USS above empty actor": sizes["USS MB"] - empty["USS MB"],
+        }
+        for name, sizes in [("an empty Ray actor", empty), *instance()]
+    ]
+    rows.sort(key=lambda row: (row["whose"] == "ray", row["process"]))
+    publish("memory", rows)
 
 
 if __name__ == "__main__":

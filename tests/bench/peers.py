@@ -38,6 +38,11 @@ class Process:
             start_new_session=True,  # Ctrl-C is for the benchmark, which then stops it
         )
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
     def say(self, line: str) -> None:
         """Send the program a line."""
         assert self._popen.stdin

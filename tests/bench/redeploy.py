@@ -106,6 +106,14 @@ def run_cell(kernel: peers.Process, cell: str) -> dict[str, float]:
     return times
 
 
+def ask_url(kernel: peers.Process) -> str:
+    """Where the notebook's instance answers."""
+    kernel.say(json.dumps("print('URL', serve.status().instance.http_url)"))
+    url = kernel.hear("URL")
+    kernel.hear("CELL")
+    return url
+
+
 def main() -> None:
     """Measure each step in one notebook."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else REDEPLOYS
@@ -114,8 +122,7 @@ def main() -> None:
         with peers.running(command) as kernel:
             kernel.hear("READY")
             run_cell(kernel, EDITS[0].cell(0))
-            kernel.say(json.dumps("print('URL', serve.status().instance.http_url)"))
-            url = kernel.hear("URL")
+            url = ask_url(kernel)
             rows = [measure(kernel, url, edit, count) for edit in EDITS]
     publish("redeploy", rows, notes=f"{PAUSE_S} s between redeploys.")
 

@@ -34,10 +34,10 @@ def compare_starts() -> list[dict[str, object]]:
             theirs = peers.server("ray", "echo")
             best = ["env", *peers.RAY_SERVE_BEST_MODE, *theirs]
             commands |= {"ray serve": theirs, "ray serve, best mode": best}
-        seen = {
-            name: [first_answer_s(command) for _ in range(STARTS)]
-            for name, command in commands.items()
-        }
+        seen: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(STARTS):
+            for name, command in commands.items():
+                seen[name].append(first_answer_s(command))
     return [
         {
             "system": name,

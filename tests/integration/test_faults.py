@@ -24,6 +24,12 @@ class Echo:
         await asyncio.sleep(60)
 
 
+def pids():
+    found = serve.status().instance
+    assert found is not None
+    return found.pids
+
+
 def replica_pids(app_name):
     found = serve.status().applications[app_name].deployments["Echo"].replicas
     return {each.pid for each in found if each.state == "RUNNING"}
@@ -63,18 +69,18 @@ def test_a_call_whose_replica_dies_fails_with_its_name(run):
 
 def test_the_proxy_comes_back_on_the_same_port(run, http, url):
     run(Echo.bind())
-    pid = serve.status().instance.pids["proxy"]
+    pid = pids()["proxy"]
 
     os.kill(pid, signal.SIGKILL)
 
-    assert eventually(lambda: serve.status().instance.pids["proxy"] != pid)
+    assert eventually(lambda: pids()["proxy"] != pid)
     assert eventually(lambda: answers(http, url), within_s=10)
 
 
 def test_everything_is_served_while_the_controller_is_away(run, http, url, app_name):
     handle = run(Echo.bind())
     before = replica_pids(app_name)
-    pid = serve.status().instance.pids["controller"]
+    pid = pids()["controller"]
 
     os.kill(pid, signal.SIGKILL)
     asked = 0
@@ -97,7 +103,7 @@ def test_a_replica_killed_while_the_controller_is_away_is_replaced(
     before = replica_pids(app_name)
     victim = min(before)
 
-    os.kill(serve.status().instance.pids["controller"], signal.SIGKILL)
+    os.kill(pids()["controller"], signal.SIGKILL)
     os.kill(victim, signal.SIGKILL)
 
     after = eventually(

@@ -70,7 +70,9 @@ def test_a_constructor_that_fails_shows_the_cells_line_and_the_old_version_serve
 
 
 def test_an_interrupted_cell_leaves_a_kernel_and_a_service_that_work(kernel: Kernel):
-    endless = COUNTER.replace("self.calls = 0", "import threading; threading.Event().wait()")
+    endless = COUNTER.replace(
+        "self.calls = 0", "import threading; threading.Event().wait()"
+    )
     sent: list[str] = []
 
     def interrupt_once(text: str) -> None:

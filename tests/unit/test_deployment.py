@@ -50,7 +50,7 @@ def test_a_wrong_option_names_the_value(options, error, text):
 
 def test_what_is_neither_class_nor_function_is_refused():
     with pytest.raises(TypeError, match="class or function; got 3"):
-        serve.deployment(3)
+        serve.deployment(3)  # type: ignore[call-overload]
 
 
 def test_a_deployment_cannot_be_called_and_says_what_to_do():

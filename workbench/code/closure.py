@@ -22,6 +22,7 @@ __all__ = [
     "Code",
     "Use",
     "constructor_members",
+    "find_by_name",
     "global_names",
     "imported_names",
     "is_code",
@@ -53,7 +54,15 @@ _DERIVED = frozenset(
 )
 _PYDANTIC = "__pydantic_"
 _PYDANTIC_DECLARED = frozenset({"__pydantic_fields__", "__pydantic_decorators__"})
-_CONSTRUCTORS = ("__new__", "__init__", "__post_init__")
+_CONSTRUCTORS = (
+    "__getattr__",
+    "__getattribute__",
+    "__init__",
+    "__new__",
+    "__post_init__",
+    "__setattr__",
+    "__slots__",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ def travels_by_value(code: Code) -> bool:
     name = getattr(code, "__module__", None)
     if name == "__main__" or name is None:
         return True
-    if name == "builtins" or code in _TYPES:
+    if name == "builtins":
         return False
     module = sys.modules.get(name)
     return module is None or find_by_name(module, code.__qualname__) is not code
@@ -157,7 +166,7 @@ def imported_names(code: types.CodeType) -> tuple[tuple[int, str, tuple[str, ...
     """Its `import` statements: level, module, and names taken from it."""
     found: list[tuple[int, str, tuple[str, ...]]] = []
     for each in _nested(code):
-        steps = list(dis.get_instructions(each))
+        steps = [s for s in dis.get_instructions(each) if s.opname != "EXTENDED_ARG"]
         for level, names, step in zip(steps, steps[1:], steps[2:], strict=False):
             if step.opname == "IMPORT_NAME":
                 found.append((level.argval or 0, step.argval, names.argval or ()))
@@ -166,7 +175,12 @@ def imported_names(code: types.CodeType) -> tuple[tuple[int, str, tuple[str, ...
 
 def named_in_annotations(code: Code) -> Iterator[str]:
     """Names inside annotations that are text, which whoever reads them looks up."""
-    for text in getattr(code, "__annotations__", {}).values():
+    if isinstance(code, type):
+        # Not cls.__annotations__: asking for it adds an empty one to the class.
+        annotations = vars(code).get("__annotations__", {})
+    else:
+        annotations = code.__annotations__
+    for text in annotations.values():
         if isinstance(text, str):
             try:
                 tree = ast.parse(text, mode="eval")
@@ -211,8 +225,8 @@ def _uses_of_class(cls: type) -> Iterator[Use]:
     if type(cls) is not type:
         yield Use(cls, "metaclass", type(cls).__name__, type(cls))
     if issubclass(cls, Enum):
-        for member in cls:
-            yield Use(cls, "member", member.name, member.value)
+        for name, member in cls.__members__.items():
+            yield Use(cls, "member", name, member.value)
     for name, value in sorted(vars(cls).items()):
         if not _is_derived(cls, name, value):
             yield Use(cls, "class attribute", name, value)
@@ -220,6 +234,8 @@ def _uses_of_class(cls: type) -> Iterator[Use]:
 
 def _is_derived(cls: type, name: str, value: object) -> bool:
     if name in _DERIVED or isinstance(value, _SLOT_TYPES):
+        return True
+    if name == "__annotations__" and not value:  # as asking for it leaves behind
         return True
     if issubclass(cls, Enum):
         is_internal = name.startswith("_") and not isinstance(value, types.FunctionType)
@@ -276,5 +292,3 @@ def _all_names(code: types.CodeType) -> Iterator[str]:
 
 _GLOBAL_STEPS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _SLOT_TYPES = (types.MemberDescriptorType, types.GetSetDescriptorType)
-# Types that say they are builtins but have no name there.
-_TYPES = frozenset(each for each in vars(types).values() if isinstance(each, type))

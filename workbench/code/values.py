@@ -1,85 +1,93 @@
-"""Call arguments and results as bytes and back, on both ends of a call.
+"""Arguments of calls and what they return, as bytes.
 
-Plain pickle where it can (2 µs for a small dict and back); what plain pickle cannot
-name for the other process (classes of a notebook, lambdas) goes by value. Large buffers
-(numpy arrays, bytes-likes) stay out of band and are not copied into the pickle.
+Called by handles and replicas, for every call. Plain data takes the fast path: a float
+or a short dict costs about 1 µs each way. What refers to the author's `__main__` is
+sent by value, because the receiver may not have it.
 """
 
+import functools
 import io
-import pickle
-from collections.abc import Callable
+import pickle  # noqa: S403 - from peers that have proved to know the secret
+import weakref
+from collections.abc import Sequence
 from typing import Any
 
-import cloudpickle
-from cloudpickle import cloudpickle as _cloudpickle
-
-from workbench.wire.messages import Buffers
+from workbench.code.classes import adopt, mark_of
+from workbench.code.culprit import find_culprit
+from workbench.code.pickling import CodePickler, Reduced
 
 __all__ = ["dump_value", "load_value"]
 
-# A notebook's classes live in __main__, which is another module in every process.
-_MAIN = b"__main__"
-_BY_VALUE = b"cloudpickle"
+# A separate buffer costs more than copying it, below about this size.
+_SMALL_BYTES = 2048
 
 
 def dump_value(value: object) -> list[bytes | memoryview]:
-    """The pickle of `value`, then its out-of-band buffers.
+    """The pickle of a value, then its large buffers (arrays), which are not copied.
 
     Raises:
-        Exception: the value cannot be pickled, by reference or by value.
+        TypeError: something in it cannot travel; says what and where.
     """
-    parts: list[pickle.PickleBuffer] = []
+    buffers: list[pickle.PickleBuffer] = []
     try:
-        data = pickle.dumps(value, protocol=5, buffer_callback=parts.append)
-    except Exception:  # noqa: BLE001 - whatever it is, by value may succeed
-        data = b""
-    if not data or _MAIN in data:
-        parts.clear()
-        data = cloudpickle.dumps(value, protocol=5, buffer_callback=parts.append)
-    return [data, *(part.raw() for part in parts)]
+        data = pickle.dumps(
+            value, protocol=5, buffer_callback=functools.partial(_keep_inside, buffers)
+        )
+    except Exception:  # noqa: BLE001 - plain pickle refuses in many ways
+        data, buffers = _dump_code(value)
+    else:
+        if b"__main__" in data:
+            data, buffers = _dump_code(value)
+    if not buffers:
+        return [data]
+    return [data, *(buffer.raw() for buffer in buffers)]
 
 
-def load_value(buffers: Buffers) -> object:
-    """What `dump_value` dumped. Only for peers that proved to know the secret."""
-    data, *parts = buffers
-    if isinstance(data, memoryview):
-        data = bytes(data)
-    if _BY_VALUE in data:
-        return _Unpickler(io.BytesIO(data), buffers=parts).load()
-    return pickle.loads(data, buffers=parts)  # noqa: S301 - see above
+def load_value(buffers: Sequence[bytes | memoryview]) -> object:
+    """The value that `dump_value` was given."""
+    if len(buffers) == 1:
+        return pickle.loads(buffers[0])  # noqa: S301
+    return pickle.loads(buffers[0], buffers=map(_writable, buffers[1:]))  # noqa: S301
 
 
-class _Unpickler(pickle.Unpickler):
-    """Leaves classes alone that this process has already.
+def _keep_inside(buffers: list[pickle.PickleBuffer], buffer: pickle.PickleBuffer) -> bool:
+    with buffer.raw() as view:
+        if view.nbytes < _SMALL_BYTES:
+            return True
+    buffers.append(buffer)
+    return False
 
-    cloudpickle finds such a class by an id that travels with it, so `except MyError`
-    and isinstance work on both ends; but it would also give it the sender's methods,
-    changing living instances here. Only a class that is new gets filled.
-    """
 
-    def __init__(self, file: io.BytesIO, *, buffers: Buffers) -> None:
-        super().__init__(file, buffers=buffers)
-        self._new_classes: set[type] = set()
-        self._replaced: dict[str, Callable[..., Any]] = {
-            "_make_skeleton_class": self._make_class,
-            "_class_setstate": self._fill_class,
-        }
+def _writable(buffer: bytes | memoryview) -> bytearray | memoryview:
+    # An array that could be changed where it was made can be changed here.
+    if isinstance(buffer, memoryview) and not buffer.readonly:
+        return buffer
+    return bytearray(buffer)
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Look a global up, as pickle does for every one it meets."""
-        if name in self._replaced and module == _cloudpickle.__name__:
-            return self._replaced[name]
-        return super().find_class(module, name)
 
-    def _make_class(self, *args: Any) -> type:
-        *_, class_id, _extra = args
-        is_known = class_id in _cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID  # noqa: SLF001 - no public name
-        made: type = _cloudpickle._make_skeleton_class(*args)  # noqa: SLF001 - as above
-        if not is_known:
-            self._new_classes.add(made)
-        return made
+def _dump_code(value: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
+    buffers: list[pickle.PickleBuffer] = []
+    file = io.BytesIO()
+    keep = functools.partial(_keep_inside, buffers)
+    try:
+        _ValuePickler(file, protocol=5, buffer_callback=keep).dump(value)
+    except Exception as error:
+        culprit = find_culprit(value, "the value", _dump_code)
+        msg = f"{culprit.text} cannot be sent: {error}"
+        raise TypeError(msg) from None
+    return file.getvalue(), buffers
 
-    def _fill_class(self, cls: type, state: Any) -> type:
-        if cls in self._new_classes:
-            _cloudpickle._class_setstate(cls, state)  # noqa: SLF001 - as above
-        return cls
+
+class _ValuePickler(CodePickler):
+    """Sends each class as bytes apart, which a receiver that has it never reads."""
+
+    def reduce_class(self, cls: type) -> Reduced:
+        reduced = _apart.get(cls)
+        if reduced is None:
+            file = io.BytesIO()
+            CodePickler(file, protocol=5).dump(cls)
+            reduced = _apart[cls] = adopt, (mark_of(cls), file.getvalue())
+        return reduced
+
+
+_apart: "weakref.WeakKeyDictionary[type, Reduced]" = weakref.WeakKeyDictionary()

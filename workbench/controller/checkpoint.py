@@ -22,6 +22,7 @@ class Checkpoint:
     table_version: int = 0
     http_port: int | None = None
     gateway_port: int | None = None
+    wire_port: int | None = None
     notes: tuple[str, ...] = ()
 
 

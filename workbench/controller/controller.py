@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.deploys import DeployFeed
+from workbench.controller.failures import Failures
 from workbench.controller.plan import Action, Start, Stop, Update, is_settled, plan
 from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import ALIVE, Event, Replica, advance
 from workbench.controller.report import report_application
-from workbench.controller.rollout import describe_change
+from workbench.controller.rollout import describe_deploy
 from workbench.controller.table import build_table
 from workbench.controller.target import Target
 from workbench.spec.application import ApplicationSpec, DeployRequest
@@ -43,12 +44,7 @@ _log = logging.getLogger("workbench.controller")
 
 # How long a deploy waits for routers to take the new table into use.
 _SEEN_S = 2.0
-# A replica that fails again within this time is started after a growing pause.
-_QUIET_S = 60.0
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
-
-Key = tuple[str, str]
+_AFTER_ERROR_S = 1.0
 
 
 class Controller:
@@ -64,7 +60,7 @@ class Controller:
         self._table = Table(version=checkpoint.table_version)
         self._replicas: dict[str, Replica] = {}
         self._feeds: dict[str, list[DeployFeed]] = defaultdict(list)
-        self._failures: dict[Key, list[float]] = defaultdict(list)
+        self._failures = Failures()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -90,10 +86,12 @@ class Controller:
         self._end_feeds(spec.name, "A newer deploy of it took over.")
         self._feeds[spec.name].append(feed)
         for dep in spec.deployments:
-            self._failures.pop((spec.name, dep.name), None)
+            self._failures.forget((spec.name, dep.name))
         await self._set_target(target, request.blobs)
-        for event in self._steps(before, request, feed):
-            feed.put(event)
+        for name, step, reason in describe_deploy(before, request):
+            feed.put(
+                feed.event(EventKind.STEP, deployment=name, step=step, reason=reason)
+            )
         self._wake.set()
         async for event in feed:
             yield event
@@ -143,6 +141,12 @@ class Controller:
             self._bury(after)
         if after.state is ReplicaState.FAILED:
             self._count_failure(after)
+        if event is Event.SICK and before.state is not ReplicaState.STOPPING:
+            _log.warning(
+                "Replica %s of %s is %s", replica_id, *after.key, after.message
+            )
+            self._failures.add(after.key, time.monotonic())
+            self._spawn(replica_id, self.work.stop(after))
         if event is Event.UPDATE_ENDED and after.message and not after.refused:
             self._fail_deploy(after)
         self._wake.set()
@@ -177,19 +181,24 @@ class Controller:
         """Turn for ever; run as a task."""
         self._wake.set()
         while True:
-            pause = self._until_retry()
+            pause = self._failures.until_retry(time.monotonic())
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
-            await self._turn()
+            try:
+                await self._turn()
+            except Exception:  # noqa: BLE001 - one bad turn must not end all further ones
+                _log.exception("A turn of the controller failed; taking another")
+                await asyncio.sleep(_AFTER_ERROR_S)
+                self._wake.set()
 
     async def _turn(self) -> None:
         now = time.monotonic()
         actions = plan(
-            self._target, list(self._replicas.values()), self._retry_times(), now
+            self._target, list(self._replicas.values()), self._failures.retry_at(), now
         )
         for action in actions:
             self._begin(action)
@@ -301,9 +310,7 @@ class Controller:
         task.add_done_callback(self._background.discard)
 
     def _count_failure(self, replica: Replica) -> None:
-        recent = self._failures[replica.key]
-        now = time.monotonic()
-        recent[:] = [at for at in recent if now - at < _QUIET_S] + [now]
+        self._failures.add(replica.key, time.monotonic())
         _log.warning(
             "Replica %s of %s failed: %s", replica.id, *replica.key, replica.message
         )
@@ -335,19 +342,6 @@ class Controller:
         for feed in self._feeds.pop(name, []):
             feed.put(feed.event(EventKind.FAILED, message=why, error="DeployError"))
 
-    def _retry_times(self) -> dict[Key, float]:
-        times = {}
-        for key, recent in self._failures.items():
-            if len(recent) > 1:
-                pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (len(recent) - 2))
-                times[key] = recent[-1] + pause
-        return times
-
-    def _until_retry(self) -> float | None:
-        now = time.monotonic()
-        waits = [at - now for at in self._retry_times().values() if at > now]
-        return min(waits, default=None)
-
     # -- bookkeeping -------------------------------------------------------------------
 
     async def _set_target(self, target: Target, blobs: dict[str, bytes]) -> None:
@@ -363,25 +357,6 @@ class Controller:
         if app is None or app.is_stopped:
             return None
         return app.spec
-
-    def _steps(
-        self, before: ApplicationSpec | None, request: DeployRequest, feed: DeployFeed
-    ) -> list[DeployEvent]:
-        """What each deployment will go through."""
-        old = {spec.name: spec for spec in before.deployments} if before else {}
-        events = []
-        for spec in request.application.deployments:
-            step, reason = Step.START, "not running yet"
-            if spec.name in old:
-                step, reason = describe_change(
-                    old[spec.name], spec, may_keep=request.may_keep
-                )
-            events.append(
-                feed.event(
-                    EventKind.STEP, deployment=spec.name, step=step, reason=reason
-                )
-            )
-        return events
 
     def _log_change(self, before: Replica | None, after: Replica) -> None:
         """Tell whoever follows a deploy of the application about its replicas."""

@@ -25,6 +25,7 @@ class Event(StrEnum):
     UPDATE_BEGUN = "update begun"
     UPDATE_ENDED = "update ended"
     FAILED = "failed"
+    SICK = "sick"
     STOP = "stop"
     STOPPED = "stopped"
     DIED = "died"
@@ -42,8 +43,10 @@ TRANSITIONS: dict[tuple[ReplicaState, Event], ReplicaState] = {
     (S.STARTING, E.STOP): S.STOPPING,
     (S.RUNNING, E.UPDATE_BEGUN): S.UPDATING,
     (S.RUNNING, E.STOP): S.STOPPING,
+    (S.RUNNING, E.SICK): S.STOPPING,
     (S.RUNNING, E.DIED): S.FAILED,
     (S.UPDATING, E.UPDATE_ENDED): S.RUNNING,
+    (S.UPDATING, E.SICK): S.STOPPING,
     (S.UPDATING, E.STOP): S.STOPPING,
     (S.UPDATING, E.DIED): S.FAILED,
     # A replica told to stop may still be on its way up; none of that matters now.
@@ -52,6 +55,7 @@ TRANSITIONS: dict[tuple[ReplicaState, Event], ReplicaState] = {
     (S.STOPPING, E.LOADED): S.STOPPING,
     (S.STOPPING, E.FAILED): S.STOPPING,
     (S.STOPPING, E.UPDATE_ENDED): S.STOPPING,
+    (S.STOPPING, E.SICK): S.STOPPING,
     (S.STOPPING, E.STOPPED): S.STOPPED,
     (S.STOPPING, E.DIED): S.STOPPED,
 }

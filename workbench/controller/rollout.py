@@ -1,9 +1,10 @@
 """The least step that brings a replica from one version to another."""
 
+from workbench.spec.application import ApplicationSpec, DeployRequest
 from workbench.spec.deployment import DeploymentSpec, Version
 from workbench.spec.status import Step
 
-__all__ = ["IN_PLACE", "choose_step", "describe_change"]
+__all__ = ["IN_PLACE", "choose_step", "describe_deploy"]
 
 IN_PLACE = frozenset({Step.RECONFIGURE, Step.KEEP})
 """Steps after which the same process serves on."""
@@ -24,12 +25,26 @@ def choose_step(old: Version, new: Version, *, may_keep: bool) -> tuple[Step, st
     return Step.SWAP, "code changed"
 
 
-def describe_change(
-    old: DeploymentSpec, new: DeploymentSpec, *, may_keep: bool
+def describe_deploy(
+    before: ApplicationSpec | None, request: DeployRequest
+) -> list[tuple[str, Step, str]]:
+    """What each deployment of a request will go through: name, step and reason."""
+    old = {spec.name: spec for spec in before.deployments} if before else {}
+    return [
+        (spec.name, *_describe_change(old.get(spec.name), spec, request.may_keep))
+        for spec in request.application.deployments
+    ]
+
+
+def _describe_change(
+    old: DeploymentSpec | None,
+    new: DeploymentSpec,
+    may_keep: bool,  # noqa: FBT001 - private
 ) -> tuple[Step, str]:
-    """The step of a whole deployment: its replicas', or a change of their number."""
+    if old is None:
+        return Step.START, "not running yet"
     step, reason = choose_step(old.version, new.version, may_keep=may_keep)
-    before, after = old.options.num_replicas, new.options.num_replicas
-    if step is Step.NOTHING and before != after:
-        return Step.RECONFIGURE, f"num_replicas {before} → {after}"
+    count, wanted = old.options.num_replicas, new.options.num_replicas
+    if step is Step.NOTHING and count != wanted:
+        return Step.RECONFIGURE, f"num_replicas {count} → {wanted}"
     return step, reason

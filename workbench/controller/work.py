@@ -6,10 +6,12 @@ the controller's loop stays the only place where replicas change.
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from workbench.controller.checkpoint import CheckpointStore
+from workbench.controller.health import watch_health
 from workbench.controller.placement import explain
 from workbench.controller.pool import Process, Shell, ShellPool
 from workbench.controller.replica_life import Event, Replica
@@ -39,7 +41,7 @@ class Places(Protocol):
         self, name: str, bundle: dict[str, float], labels: dict[str, str]
     ) -> "_Reservation": ...
     async def release(self, name: str) -> None: ...
-    async def nodes(self) -> "list[_Node]": ...
+    async def nodes(self) -> Sequence["_Node"]: ...
     async def gpu_ids(self, reservation: str, amount: float) -> tuple[str, ...]: ...
 
 
@@ -76,6 +78,7 @@ class ReplicaWork:
         self._store = store
         self._tell = tell
         self._holders = holders
+        self._tasks: set[asyncio.Task[None]] = set()
         self.processes: dict[str, Process] = {}
 
     async def start(self, replica: Replica) -> None:
@@ -96,6 +99,7 @@ class ReplicaWork:
                 self._tell(replica.id, Event.FAILED, message=message)
             else:
                 self._tell(replica.id, Event.LOADED)
+                self.look_after(replica)
 
     async def update(self, replica: Replica, spec: DeploymentSpec, step: Step) -> None:
         """Bring a running replica to `spec` without ending its process."""
@@ -145,10 +149,27 @@ class ReplicaWork:
         """Give a place back that no replica uses any more."""
         await self._places.release(reservation)
 
-    def adopt(self, replica_id: str, process: Process) -> asyncio.Task[None]:
-        """Watch over a replica's process; the task ends with it."""
+    def adopt(self, replica_id: str, process: Process) -> None:
+        """Notice when a replica's process dies."""
         self.processes[replica_id] = process
-        return asyncio.create_task(self._watch(replica_id, process))
+        self._spawn(self._watch(replica_id, process))
+
+    def look_after(self, replica: Replica) -> None:
+        """Notice when a replica that runs is not well."""
+        process = self.processes.get(replica.id)
+        if process is None:
+            return
+
+        def on_sick(reason: str) -> None:
+            if self.processes.get(replica.id) is process:
+                self._tell(replica.id, Event.SICK, message=reason)
+
+        self._spawn(watch_health(process, replica.spec.options, on_sick))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _place(self, replica: Replica) -> str:
         """Hold the replica's resources; returns the node they are on."""

@@ -117,7 +117,7 @@ class _Control:
         store = CheckpointStore(self._cluster)
         checkpoint = await store.read()
         publisher = self._publisher = Publisher()
-        await self._listen(publisher)
+        await self._listen(publisher, checkpoint.wire_port)
         self._pool = await self._make_pool()
         self._controller = Controller(store, publisher, checkpoint)
         self._controller.work = ReplicaWork(
@@ -135,7 +135,9 @@ class _Control:
         gateway_port = await self._serve_api(checkpoint.gateway_port)
         await self._open_door()
         await self._controller.remember(
-            http_port=self._proxies.port, gateway_port=gateway_port
+            http_port=self._proxies.port,
+            gateway_port=gateway_port,
+            wire_port=self._listener.port,
         )
         self._spawn(self._controller.run())
         self._spawn(self._proxies.keep_running())
@@ -203,7 +205,8 @@ class _Control:
 
     # -- start-up ------------------------------------------------------------------
 
-    async def _listen(self, publisher: Publisher) -> None:
+    async def _listen(self, publisher: Publisher, port: int | None) -> None:
+        """Take channels; routers look for a restarted controller where it was."""
         sockets = self._socket_dir()
         sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         listener = await listen(
@@ -211,6 +214,7 @@ class _Control:
             path=sockets / "controller.sock",
             host=await self._own_host(),
             secret=channel_secret(self._config.token),
+            port=port or 0,
         )
         self._listener = listener
         self._address = listener.address(host_id())
@@ -318,6 +322,7 @@ class _Control:
             replica = self._as_replica(about, about.seat, process)
             self._controller.adopt(replica)
             self._controller.work.adopt(replica.id, process)
+            self._controller.work.look_after(replica)
         else:
             # It was coming up or leaving: nobody waits for it any more.
             await process.end()

@@ -111,7 +111,7 @@ class Responder:
             self._head = None
             self.progress = Progress.COMPLETE
         if is_first and not more:
-            await exchange.deliver(Reply(head.status, head.head, body, head.length))
+            await exchange.reply(Reply(head.status, head.head, body, head.length))
         elif is_first and len(body) <= WHOLE_BYTES:
             exchange.begin(head, (body,))
         else:

@@ -7,6 +7,7 @@ the request from it and hand it the answer. What an ASGI application says throug
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -49,8 +50,8 @@ class Exchange(Running):
             # The router holds the rest of the body until it sees the call accepted.
             self._give_credit(0)
 
-    async def answer(self, code: UserCode) -> None:
-        await code.http.answer(self)
+    def answer(self, code: UserCode) -> Awaitable[None]:
+        return code.http.answer(self)
 
     # -- what came in ------------------------------------------------------------------
 
@@ -103,18 +104,20 @@ class Exchange(Running):
 
     # -- what goes out -----------------------------------------------------------------
 
-    def reply(self, reply: Reply) -> None:
-        """Answer in one frame."""
+    def reply_nowait(self, reply: Reply) -> bool:
+        """Answer in one frame, unless the body is too large for it."""
+        if len(reply.body) > WHOLE_BYTES:
+            return False
         head = HttpReply(self.id, reply.status, reply.head, reply.length, more=False)
         self._send(head, (reply.body,))
         self._close()
+        return True
 
-    async def deliver(self, reply: Reply) -> None:
+    async def reply(self, reply: Reply) -> None:
         """Answer with a body of any size."""
-        body = reply.body
-        if len(body) <= WHOLE_BYTES:
-            self.reply(reply)
+        if self.reply_nowait(reply):
             return
+        body = reply.body
         length = len(body) if reply.length is None else reply.length
         head = HttpReply(self.id, reply.status, reply.head, length, more=True)
         self.begin(head, (b"",))
@@ -139,7 +142,7 @@ class Exchange(Running):
         if reply is None:
             self.fail(http_failure(self.id, error, self.request_id))
         else:
-            self.reply(reply)
+            self.reply_nowait(reply)
 
     def on_abandoned(self) -> None:
         if self._upload is not None:

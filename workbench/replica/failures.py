@@ -7,12 +7,10 @@ and in the `Failure` to whoever may show it to the owner.
 
 import asyncio
 import logging
-from traceback import StackSummary, TracebackException
 
 from starlette.exceptions import HTTPException
 
-import workbench
-from workbench.code.exceptions import dump_exception
+from workbench.code.exceptions import dump_exception, user_traceback
 from workbench.errors import BackPressureError, DeploymentUnavailableError
 from workbench.replica.json_text import encode_json
 from workbench.replica.reply import Reply, check_status, head_of
@@ -24,12 +22,9 @@ __all__ = [
     "http_failure",
     "log_user_error",
     "method_failure",
-    "user_traceback",
 ]
 
 logger = logging.getLogger(__name__)
-
-_OURS = str(next(iter(workbench.__path__)))
 
 
 class RefusedError(Exception):
@@ -38,13 +33,6 @@ class RefusedError(Exception):
     def __init__(self, kind: FailureKind, message: str) -> None:
         super().__init__(message)
         self.kind = kind
-
-
-def user_traceback(error: BaseException) -> str:
-    """The traceback without frames of ours: the reader's code is what matters."""
-    report = TracebackException.from_exception(error)
-    _drop_our_frames(report)
-    return "".join(report.format())
 
 
 def log_user_error(error: BaseException, request_id: str) -> str:
@@ -85,10 +73,7 @@ def method_failure(call_id: int, error: BaseException) -> tuple[Failure, Buffers
     """What a handle is told, which raises it again."""
     if isinstance(error, RefusedError):
         return Failure(call_id, error.kind, type(error).__name__, str(error)), ()
-    if isinstance(error, asyncio.CancelledError):
-        msg = "The call was cancelled in the replica."
-        return Failure(call_id, FailureKind.CANCELLED, "CancelledError", msg), ()
-    return dump_exception(error)
+    return dump_exception(call_id, error)
 
 
 def _kind_of(error: BaseException) -> FailureKind:
@@ -100,11 +85,3 @@ def _kind_of(error: BaseException) -> FailureKind:
     if isinstance(error, asyncio.CancelledError):
         return FailureKind.CANCELLED
     return FailureKind.USER
-
-
-def _drop_our_frames(report: TracebackException) -> None:
-    frames = [each for each in report.stack if not each.filename.startswith(_OURS)]
-    report.stack = StackSummary.from_list(frames)
-    for other in (report.__cause__, report.__context__, *(report.exceptions or ())):
-        if other is not None:
-            _drop_our_frames(other)

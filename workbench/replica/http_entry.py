@@ -54,7 +54,9 @@ class CoroutineEntry:
 
     async def answer(self, exchange: Exchange) -> None:
         value = await self._function(exchange.request())
-        await respond(exchange, value, self._threads)
+        reply = render(value)
+        if reply is None or not exchange.reply_nowait(reply):
+            await respond(exchange, reply or value, self._threads)
 
 
 class ThreadEntry:

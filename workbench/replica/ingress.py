@@ -23,9 +23,18 @@ def build_app(cls: type, instance: object) -> ASGIApp:
     Raises:
         TypeError: what `@serve.ingress` was given is no ASGI application.
     """
-    app = cls.__serve_asgi_app__  # type: ignore[attr-defined]  # set by @ingress
-    if _is_builder(app):
-        app = app()
+    app = _application_of(cls)
+    fastapi = sys.modules.get("fastapi")
+    if fastapi is not None:
+        methods = set(_functions_of(cls))
+        for holder in _holders_of_routes(app):
+            _bind_routes(holder, methods, instance, fastapi.routing.APIRoute)
+    return app
+
+
+def _application_of(cls: type) -> ASGIApp:
+    given: Any = cls.__serve_asgi_app__  # type: ignore[attr-defined]  # set by @ingress
+    app: ASGIApp = given() if _is_builder(given) else given
     if not callable(app):
         msg = (
             f"@serve.ingress on {cls.__name__} needs an ASGI application, or a "
@@ -33,14 +42,10 @@ def build_app(cls: type, instance: object) -> ASGIApp:
         )
         raise TypeError(msg)
     fastapi = sys.modules.get("fastapi")
-    if fastapi is None:
-        return app
-    if isinstance(app, fastapi.APIRouter):
-        router, app = app, fastapi.FastAPI()
-        app.include_router(router)
-    methods = set(_functions_of(cls))
-    for holder in _holders_of_routes(app):
-        _bind_routes(holder, methods, instance, fastapi.routing.APIRoute)
+    if fastapi is not None and isinstance(app, fastapi.APIRouter):
+        whole: ASGIApp = fastapi.FastAPI()
+        whole.include_router(app)  # type: ignore[attr-defined]  # FastAPI has it
+        return whole
     return app
 
 

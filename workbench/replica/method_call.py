@@ -82,7 +82,7 @@ class MethodCall(Running):
 
     def _invoke(self, method: Callable[..., Any]) -> Any:
         try:
-            args, kwargs = load_value(self._buffers)  # type: ignore[misc]  # a pair
+            loaded: Any = load_value(self._buffers)
         except Exception as error:
             msg = (
                 f"The arguments of {self._call.method} cannot be read in the replica: "
@@ -90,6 +90,7 @@ class MethodCall(Running):
             )
             raise RefusedError(FailureKind.UNREADABLE, msg) from error
         self._buffers = ()
+        args, kwargs = loaded
         return method(*args, **kwargs)
 
     async def _send_answer(self, value: object) -> None:

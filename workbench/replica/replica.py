@@ -12,11 +12,11 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from workbench.code.exceptions import user_traceback
 from workbench.code.load import load_code
 from workbench.replica.build import build, enter, reconfigure, run_hook
 from workbench.replica.context import ReplicaContext, set_replica_context
 from workbench.replica.environment import take_seat
-from workbench.replica.failures import user_traceback
 from workbench.replica.lifespan import Lifespan
 from workbench.replica.server import ReplicaServer
 from workbench.replica.swap import reason_not_to_keep, take_over

@@ -52,7 +52,7 @@ async def respond(exchange: Exchange, value: object, threads: Threads) -> None:
     """Send the answer that `value` is, or that `render` has made of it."""
     reply = value if isinstance(value, Reply) else render(value)
     if reply is not None:
-        await exchange.deliver(reply)
+        await exchange.reply(reply)
     elif isinstance(value, Response):
         await answer_by_app(exchange, value)
     else:
@@ -92,7 +92,7 @@ class _ItemStream:
         if self._exchange.has_begun:
             self._exchange.end()
         else:
-            self._exchange.reply(Reply(200, _BYTES, b"", 0))
+            self._exchange.reply_nowait(Reply(200, _BYTES, b"", 0))
 
 
 def _render_response(response: Response) -> Reply | None:

@@ -6,6 +6,7 @@ knows slots or user code.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from workbench.replica.failures import log_user_error
@@ -32,6 +33,7 @@ class Running:
         "_window",
         "channel",
         "has_begun",
+        "has_started",
         "id",
         "is_abandoned",
         "is_answered",
@@ -40,9 +42,11 @@ class Running:
         "task",
     )
 
-    task: asyncio.Task[None] | None
-    """Runs the call; None until its first step, since a task that is cancelled before
-    it would never reach its `finally`."""
+    task: asyncio.Task[None]
+    """Runs the call; set by the server."""
+    has_started: bool
+    """The task is past its first step. One that is cancelled before it would never reach
+    its `finally`, where the slot is given back."""
     job: Job[Any] | None
     """Thread work of the call; holds the slot even when the task has ended."""
     has_begun: bool
@@ -56,14 +60,14 @@ class Running:
         self.channel = channel
         self.id = call_id
         self.request_id = request_id
-        self.task = None
+        self.has_started = False
         self.job = None
         self.has_begun = False
         self.is_answered = False
         self.is_abandoned = False
         self._window: SendWindow | None = None
 
-    async def answer(self, code: UserCode) -> None:
+    def answer(self, code: UserCode) -> Awaitable[None]:
         """Run user code and send what comes of it."""
         raise NotImplementedError
 
@@ -82,7 +86,7 @@ class Running:
             return
         self.is_abandoned = True
         self.on_abandoned()
-        if self.task is not None:
+        if self.has_started:
             self.task.cancel()
 
     def stop(self, failure: Failure) -> None:
@@ -91,7 +95,7 @@ class Running:
             self.fail(failure)
         self.is_abandoned = True
         self.on_abandoned()
-        if self.task is not None:
+        if self.has_started:
             self.task.cancel()
 
     def on_raised(self, error: BaseException) -> None:

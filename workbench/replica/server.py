@@ -103,8 +103,7 @@ class ReplicaServer:
 
     def running_tasks(self) -> set[asyncio.Task[None]]:
         """Tasks of the calls that run now."""
-        every = (each for calls in self._calls.values() for each in calls.values())
-        return {each.task for each in every if each.task is not None}
+        return {each.task for calls in self._calls.values() for each in calls.values()}
 
     async def _wait_until_quiet(self) -> None:
         while self._undrained or self._slots.taken:
@@ -157,18 +156,18 @@ class ReplicaServer:
         context = copy_context()
         about = RequestContext(running.request_id, route, self._app_name)
         context.run(current_request.set, about)
-        self._loop.create_task(self._run(running, code), context=context)
+        work = self._run(running, code)
+        running.task = self._loop.create_task(work, context=context)
 
     async def _run(self, running: Running, code: UserCode) -> None:
         """Run one call from its first step to its last."""
         try:
+            running.has_started = True
             if not running.is_abandoned:
-                running.task = asyncio.current_task()
                 await running.answer(code)
         except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
             running.on_raised(error)
         finally:
-            running.task = None
             self._end(running)
 
     def _end(self, running: Running) -> None:

@@ -39,7 +39,7 @@ def take_over(servable: object, new: type) -> object:
     Raises:
         TypeError: `new` cannot be instantiated (it is abstract, say).
     """
-    instance = object.__new__(new)
+    instance: Any = object.__new__(new)
     instance.__dict__ = servable.__dict__
     return instance
 

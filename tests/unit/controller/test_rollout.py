@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.unit.controller.world import make_spec
-from workbench.controller.rollout import choose_step, describe_change
+from tests.unit.controller.world import make_request, make_spec
+from workbench.controller.rollout import choose_step, describe_deploy
 from workbench.spec.status import Step
 
 OLD = make_spec().version
@@ -31,8 +31,17 @@ def test_the_least_step_that_suffices_is_chosen(change, may_keep, step):
 
 
 def test_a_change_of_number_alone_is_said():
-    step, reason = describe_change(
-        make_spec(num_replicas=1), make_spec(num_replicas=2), may_keep=False
-    )
+    before = make_request(make_spec(num_replicas=1)).application
 
-    assert (step, reason) == (Step.RECONFIGURE, "num_replicas 1 → 2")
+    described = describe_deploy(before, make_request(make_spec(num_replicas=2)))
+
+    assert described == [("Model", Step.RECONFIGURE, "num_replicas 1 → 2")]
+
+
+def test_each_deployment_of_an_application_is_described_apart():
+    before = make_request(make_spec("A"), make_spec("B")).application
+    after = make_request(make_spec("A"), make_spec("B", code="c2"), make_spec("C"))
+
+    steps = {name: step for name, step, _ in describe_deploy(before, after)}
+
+    assert steps == {"A": Step.NOTHING, "B": Step.SWAP, "C": Step.START}

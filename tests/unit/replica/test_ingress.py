@@ -280,7 +280,13 @@ async def test_the_head_goes_out_even_if_the_body_takes_its_time(replica):
         [{"type": "http.response.start", "status": 200}] * 2,
         [{"type": "http.response.start", "status": 101}],
         [{"type": "http.response.start", "status": 200, "headers": [(b"a b", b"")]}],
-        [{"type": "http.response.start", "status": 200, "headers": [(b"a", b"b\r\nc")]}],
+        [
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"a", b"b\r\nc")],
+            }
+        ],
         [{"type": "http.response.zerocopy"}],
     ],
     ids=str,
@@ -349,7 +355,9 @@ def test_mounted_apps_and_own_route_classes_are_bound():
 
 def test_routes_keep_their_order_and_can_be_bound_again():
     shop = make_shop()
-    paths = [route.path for route in shop.__serve_asgi_app__.routes if hasattr(route, "path")]
+    paths = [
+        route.path for route in shop.__serve_asgi_app__.routes if hasattr(route, "path")
+    ]
     instances = shop("a"), shop("b")
     for instance in instances:
         app = build_app(shop, instance)

@@ -381,5 +381,3 @@ async def test_a_failing_destructor_does_not_stop_the_drain(replica, caplog):
         await bench.process.drain(1)
 
     assert "cannot let go" in caplog.text
-
-

@@ -114,7 +114,9 @@ async def test_a_large_answer_is_sent_as_its_reader_takes_it(replica):
             taken, new = len(answer.body), len(answer.body) - taken
             answer.ticket.credit(new)
             seen = taken
-            await answer.until(lambda got, seen=seen: got.is_over or len(got.body) > seen)
+            await answer.until(
+                lambda got, seen=seen: got.is_over or len(got.body) > seen
+            )
 
     assert answer.reply.length == len(body)
     assert answer.body == body

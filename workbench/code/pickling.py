@@ -1,0 +1,109 @@
+"""How code and odd objects are pickled; the base of `ship`'s and `values`' picklers.
+
+cloudpickle does most of it. Added here: classes keep their identity (see `classes`),
+what a decorator hides is found by name, and a few types that cloudpickle pickles wrongly
+or not at all are taken apart by `reduce_specially`, which `version` asks too, so that
+what is hashed is what travels.
+"""
+
+import copyreg
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+
+from workbench.code.classes import reduce_class
+from workbench.code.closure import find_by_name, is_code, travels_by_value
+
+__all__ = ["CodePickler", "Reduced", "reduce_specially"]
+
+Reduced = tuple[Any, ...]
+
+
+class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # has no types
+    """Pickles code by value with its identity; subclasses decide about the rest."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """How to take `obj` apart; asked for everything that is not plain data."""
+        if isinstance(obj, type) and travels_by_value(obj):
+            return self.reduce_class(obj)
+        special = reduce_specially(obj)
+        return super().reducer_override(obj) if special is None else special
+
+    def reduce_class(self, cls: type) -> Reduced:
+        """A class that travels by value."""
+        return reduce_class(cls, super().reducer_override(cls))
+
+
+def reduce_specially(obj: Any) -> Reduced | None:
+    """Take an object apart that neither pickle nor cloudpickle handles; else None."""
+    kind = type(obj)
+    if kind is functools.cached_property:
+        return _cached_property, (obj.func, obj.attrname, obj.__doc__)
+    if kind is _LRU_CACHE and travels_by_value(obj):
+        parameters = obj.cache_parameters()
+        return _lru_cache, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
+    if is_code(obj):
+        return _reduce_decorated(obj)
+    if _answers_every_name(kind):
+        reduced = obj.__reduce_ex__(5)
+        if isinstance(reduced, tuple) and reduced[0] is copyreg.__newobj__:  # type: ignore[attr-defined]
+            state = reduced[2] if len(reduced) > 2 else None
+            return (*reduced[:2], state, *_two(reduced), _set_state)
+    return None
+
+
+def _reduce_decorated(code: Any) -> Reduced | None:
+    """By the name of the deployment that its module holds in its place."""
+    module = sys.modules.get(code.__module__ or "")
+    if module is None or travels_by_value(code):
+        return None
+    direct: object = module
+    for part in code.__qualname__.split("."):
+        direct = getattr(direct, part, None)
+    if direct is code or direct is None:
+        return None
+    return _find_decorated, (code.__module__, code.__qualname__)
+
+
+def _find_decorated(module: str, qualname: str) -> object:
+    return find_by_name(importlib.import_module(module), qualname)
+
+
+def _answers_every_name(kind: type) -> bool:
+    # Such a class is asked for __setstate__ before it has its state, and then often
+    # asks itself for the missing state for ever (Starlette's State does).
+    return (
+        hasattr(kind, "__getattr__")
+        and not hasattr(kind, "__setstate__")
+        and kind.__reduce_ex__ is object.__reduce_ex__
+    )
+
+
+def _two(reduced: Reduced) -> Reduced:
+    return (*reduced[3:5], None, None)[:2]
+
+
+def _set_state(obj: Any, state: Any) -> None:
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    obj.__dict__.update(attributes or {})
+    for name, value in (slots or {}).items():
+        object.__setattr__(obj, name, value)
+
+
+def _cached_property(func: Any, name: str | None, doc: str | None) -> Any:
+    made: Any = functools.cached_property(func)
+    made.attrname, made.__doc__ = name, doc  # set by the class statement otherwise
+    return made
+
+
+def _lru_cache(
+    function: Callable[..., Any], maxsize: int | None, typed: bool  # noqa: FBT001
+) -> Any:
+    return functools.lru_cache(maxsize, typed)(function)
+
+
+_LRU_CACHE = type(functools.lru_cache(int))
