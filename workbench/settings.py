@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "new_token", "process_environment"]
 
 # Logical CPUs an embedded instance offers per real one. Ray's CPUs are a ledger, not
 # a limit: with one per core, a composition of three one-CPU deployments would never
@@ -77,11 +77,6 @@ def _number(name: str, default: int) -> int:
     except ValueError:
         msg = f"{name}={text!r} is not a whole number; unset it or give one."
         raise ValueError(msg) from None
-
-
-def child_environment(extra: dict[str, str]) -> dict[str, str]:
-    """The environment for a process of ours: this one's, and `extra` on top."""
-    return {**os.environ, **extra}
 
 
 def new_token() -> str:

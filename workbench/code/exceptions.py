@@ -1,152 +1,246 @@
-"""What user code raised, on its way from a replica to the caller.
+"""What user code raised, on its way to the caller and raised again there.
 
-The traceback travels as text, the exception itself as a pickle where it has one. The
-caller catches an object that is both a `RemoteError` and of the original type.
+A replica calls `dump_exception`, a handle `load_failure`. The caller catches an error
+that is both a `RemoteError` and of the original type, even if the original could not be
+pickled, as long as its type is known by name. Failures that are no user's fault become
+the error of `workbench.errors` for them.
 """
 
-import asyncio
 import builtins
-from functools import cache
+import functools
+import importlib
+import sys
+import types
+from collections.abc import Callable
 from pathlib import Path
 from traceback import StackSummary, TracebackException
+from typing import Any
 
-from workbench import errors
+from workbench.code.closure import find_by_name
 from workbench.code.values import dump_value, load_value
-from workbench.errors import CallError, RemoteError, WorkbenchError
+from workbench.errors import (
+    BackPressureError,
+    CallError,
+    DeploymentUnavailableError,
+    NoSuchMethodError,
+    RemoteError,
+    ReplicaUnavailableError,
+    RequestCancelledError,
+)
 from workbench.wire.messages import Buffers, Failure, FailureKind
 
-__all__ = ["dump_exception", "load_failure", "user_traceback"]
+__all__ = ["dump_exception", "load_failure", "traceback_text"]
 
-_OURS = str(Path(errors.__file__).parent)
+# How a call gets to user code; such frames above the user's first one say nothing.
+_CARRIERS = (
+    "workbench",
+    "anyio",
+    "asyncio",
+    "concurrent",
+    "contextlib",
+    "fastapi",
+    "starlette",
+    "threading",
+    "uvicorn",
+)
+# Python gives these a meaning of their own when they pass through a coroutine.
+_NEVER_AGAIN = (StopIteration, StopAsyncIteration)
 
-_KINDS: dict[FailureKind, type[CallError]] = {
-    FailureKind.NO_SUCH_METHOD: errors.NoSuchMethodError,
-    FailureKind.CANCELLED: errors.RequestCancelledError,
-    FailureKind.REPLICA_LOST: errors.ReplicaUnavailableError,
-    FailureKind.UNAVAILABLE: errors.DeploymentUnavailableError,
-    FailureKind.QUEUE_FULL: errors.BackPressureError,
+_ERRORS: dict[FailureKind, type[CallError]] = {
+    FailureKind.NO_SUCH_METHOD: NoSuchMethodError,
+    FailureKind.NOT_STREAMING: CallError,
+    FailureKind.CANCELLED: RequestCancelledError,
+    FailureKind.REPLICA_LOST: ReplicaUnavailableError,
+    FailureKind.UNAVAILABLE: DeploymentUnavailableError,
+    FailureKind.QUEUE_FULL: BackPressureError,
+    FailureKind.UNREADABLE: CallError,
 }
 
 
-def user_traceback(error: BaseException) -> str:
-    """The traceback without frames of ours: the reader's code is what matters."""
+def dump_exception(
+    error: BaseException, call_id: int = 0
+) -> tuple[Failure, list[bytes | memoryview]]:
+    """The message that a call failed in user code, and the exception where it pickles."""
+    original = getattr(error, "cause", None) if _is_remote(error) else None
+    original = original or error
+    failure = Failure(
+        call_id,
+        FailureKind.USER,
+        getattr(error, "error_type", None) or _name_of(type(original)),
+        _message_of(original),
+        traceback_text(error),
+    )
+    return failure, _pickle(original)
+
+
+def load_failure(failure: Failure, buffers: Buffers = ()) -> CallError:
+    """The error to raise at the caller."""
+    if failure.kind is not FailureKind.USER:
+        return _ERRORS[failure.kind](failure.message)
+    cause = _unpickle(buffers)
+    return _remote_error(failure.error_type, failure.message, failure.traceback, cause)
+
+
+def traceback_text(error: BaseException) -> str:
+    """The traceback from the user's first frame on, with causes and notes."""
     report = TracebackException.from_exception(error)
-    _drop_our_frames(report)
+    _drop_carriers(report)
     return "".join(report.format())
 
 
-def dump_exception(call_id: int, error: BaseException) -> tuple[Failure, Buffers]:
-    """A failure that tells of `error`, and its pickle if it has one."""
-    if isinstance(error, asyncio.CancelledError):
-        msg = "The call was cancelled in the replica."
-        return Failure(call_id, FailureKind.CANCELLED, "CancelledError", msg), ()
+class RemoteTraceback(Exception):
+    """Shows the replica's traceback above the caller's own, as a cause."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self._text}"""'
+
+
+def _is_remote(error: BaseException) -> bool:
+    return isinstance(error, RemoteError)
+
+
+def _name_of(kind: type) -> str:
+    if kind.__module__ in {"builtins", "__main__"}:
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message_of(error: BaseException) -> str:
     try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the failure
-        text = f"<{type(error).__name__} whose str() fails>"
-    failure = Failure(
-        call_id, FailureKind.USER, type(error).__name__, text, user_traceback(error)
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - the user's __str__
+        return f"(its __str__ raised {type(broken).__name__}: {broken})"
+
+
+def _drop_carriers(report: TracebackException) -> None:
+    frames = list(report.stack)
+    places = _carrier_places()
+    first = next(
+        (i for i, f in enumerate(frames) if not f.filename.startswith(places)),
+        len(frames),
     )
-    return failure, _pickled(error)
+    report.stack = StackSummary.from_list(frames[first:])
+    for other in (report.__cause__, report.__context__, *(report.exceptions or ())):
+        if other is not None:
+            _drop_carriers(other)
 
 
-def load_failure(failure: Failure, buffers: Buffers) -> Exception:
-    """The exception that the caller of a failed call gets."""
-    if failure.kind is FailureKind.NOT_STREAMING:
-        return TypeError(failure.message)
-    if (kind := _KINDS.get(failure.kind)) is not None:
-        return kind(failure.message)
-    cause = _unpickled(buffers)
-    if isinstance(cause, WorkbenchError):
-        return cause  # ours already, raised by a call further down
-    return _remote_error(failure, cause)
+def _carrier_places() -> tuple[str, ...]:
+    files = (getattr(sys.modules.get(name), "__file__", None) for name in _CARRIERS)
+    paths = [Path(file) for file in files if file]
+    return tuple(
+        f"{path.parent}/" if path.name == "__init__.py" else str(path) for path in paths
+    )
 
 
-def _remote_error(failure: Failure, cause: BaseException | None) -> Exception:
-    original = type(cause) if cause is not None else _named(failure.error_type)
-    made = _both(original)(failure.message, "")
-    made.cause = cause
-    made.remote_traceback = failure.traceback
-    if cause is not None:
-        # Attributes of the original read as if it were it: `error.code`.
-        for name, value in vars(cause).items():
-            made.__dict__.setdefault(name, value)
-    if failure.traceback:
-        made.add_note(f"\nIn the replica:\n{failure.traceback}")
-    return made
-
-
-def _pickled(error: BaseException) -> Buffers:
-    """The pickle, if it can be read again: many exceptions cannot."""
+def _pickle(error: BaseException) -> list[bytes | memoryview]:
+    """The exception, without running its constructor on the other side if possible."""
+    kind = type(error)
     try:
-        buffers = dump_value(error)
-        load_value(buffers)
-    except Exception:  # noqa: BLE001 - then the text has to do
-        return ()
-    return buffers
+        if getattr(kind.__reduce__, "__objclass__", None) is None:  # the user's own
+            return dump_value(error)
+        _, args, state = (*error.__reduce__(), None)[:3]
+        args = tuple(each if _can_travel(each) else repr(each) for each in args)
+        state = {k: each for k, each in (state or {}).items() if _can_travel(each)}
+        return dump_value((kind, args, state))
+    except Exception:  # noqa: BLE001 - its name and text travel anyway
+        return []
 
 
-def _unpickled(buffers: Buffers) -> BaseException | None:
+def _can_travel(value: object) -> bool:
     try:
-        found = load_value(buffers) if buffers else None
-    except Exception:  # noqa: BLE001 - as above, on this end
+        dump_value(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _unpickle(buffers: Buffers) -> BaseException | None:
+    if not buffers:
         return None
-    return found if isinstance(found, BaseException) else None
+    try:
+        loaded: Any = load_value(buffers)
+        if isinstance(loaded, BaseException):
+            return loaded
+        kind, args, state = loaded
+        error = _without_init(kind, args)
+        error.__setstate__(state)
+    except Exception:  # noqa: BLE001 - its name and text have travelled
+        return None
+    return error
 
 
-def _named(name: str) -> type[BaseException]:
-    """The built-in exception of that name, for one that did not travel."""
-    found = getattr(builtins, name, None)
-    if isinstance(found, type) and issubclass(found, Exception):
+def _without_init(kind: type[BaseException], args: tuple[object, ...]) -> BaseException:
+    """An exception whose own constructor, which may need other arguments, is not run."""
+    error = kind.__new__(kind, *args)
+    builtin = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(error, *args)  # sets what only C code can, as OSError.errno
+    return error
+
+
+def _remote_error(
+    error_type: str, message: str, text: str, cause: BaseException | None
+) -> RemoteError:
+    original = _find_type(error_type) if cause is None else type(cause)
+    args = (message,) if cause is None else cause.args
+    try:
+        error: Any = _without_init(_dual(original), args)
+        vars(error).update(vars(cause) if cause is not None else {})
+    except Exception:  # noqa: BLE001 - a type that insists on its own constructor
+        error = RemoteError(message)
+    vars(error).setdefault("message", message)
+    error._text = message
+    error.error_type = error_type
+    error.cause = cause
+    error.remote_traceback = text
+    error.__cause__ = RemoteTraceback(text) if text else None
+    return error  # type: ignore[no-any-return]
+
+
+def _find_type(name: str) -> type[BaseException]:
+    """The exception type of that name here; Exception if there is none."""
+    parts = name.split(".")
+    for size in range(len(parts)):
+        module = _module(".".join(parts[: len(parts) - 1 - size]))
+        found = find_by_name(module, ".".join(parts[len(parts) - 1 - size :]))
+        if isinstance(found, type) and issubclass(found, BaseException):
+            return found
+    found = find_by_name(sys.modules["__main__"], name)
+    if isinstance(found, type) and issubclass(found, BaseException):
         return found
     return Exception
 
 
-@cache
-def _both(original: type[BaseException]) -> type[RemoteError]:
-    """A class that `except RemoteError` and `except original` both catch."""
-    if original in (Exception, BaseException) or not issubclass(original, Exception):
-        return RemoteError
+def _module(name: str) -> types.ModuleType | None:
+    if not name:
+        return builtins
     try:
-        return type(
-            original.__name__,
-            (RemoteError, original),
-            {
-                "__init__": _init_remote,
-                "__str__": _message_of,
-                "__module__": original.__module__,
-                "__qualname__": original.__qualname__,
-                "__reduce__": _reduce_remote,
-            },
-        )
-    except TypeError:  # layouts that do not mix, or a class that cannot be derived from
+        return importlib.import_module(name)
+    except Exception:  # noqa: BLE001 - whatever importing it runs
+        return None
+
+
+# Bounded, for a notebook makes a new type each time a cell is run again.
+@functools.lru_cache(maxsize=256)
+def _dual(original: type[BaseException]) -> type[RemoteError]:
+    """A type that is caught as either."""
+    if issubclass(RemoteError, original) or not issubclass(original, Exception):
         return RemoteError
-
-
-def _init_remote(self: RemoteError, message: str, hint: str | None = None) -> None:
-    """Skip the original's constructor: it may need arguments we do not have."""
-    RemoteError.__init__(self, message, hint)
-
-
-def _message_of(self: RemoteError) -> str:
-    return self.message
-
-
-def _reduce_remote(self: RemoteError) -> tuple[object, ...]:
-    """Pickle as the original where there is one, so that it can travel on."""
-    if self.cause is not None:
-        return _as_remote, (self.cause, self.message, self.remote_traceback)
-    return RemoteError, (self.message, self.hint)
-
-
-def _as_remote(cause: BaseException, message: str, traceback: str) -> Exception:
-    failure = Failure(0, FailureKind.USER, type(cause).__name__, message, traceback)
-    return _remote_error(failure, cause)
-
-
-def _drop_our_frames(report: TracebackException) -> None:
-    frames = [each for each in report.stack if not each.filename.startswith(_OURS)]
-    report.stack = StackSummary.from_list(frames)
-    for other in (report.__cause__, report.__context__, *(report.exceptions or ())):
-        if other is not None:
-            _drop_our_frames(other)
+    if issubclass(original, _NEVER_AGAIN):
+        return RemoteError
+    name = f"RemoteError({original.__name__})"
+    body: dict[str, Callable[..., object]] = {
+        "__str__": lambda self: self._text,
+        "__reduce__": lambda self: (
+            _remote_error,
+            (self.error_type, self._text, self.remote_traceback, self.cause),
+        ),
+    }
+    try:
+        return types.new_class(name, (RemoteError, original), {}, lambda n: n.update(body))
+    except TypeError:  # a type that cannot be mixed with another
+        return RemoteError

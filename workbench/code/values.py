@@ -15,6 +15,7 @@ from typing import Any
 from workbench.code.classes import adopt, mark_of
 from workbench.code.culprit import find_culprit
 from workbench.code.pickling import CodePickler, Reduced
+from workbench.errors import WorkbenchError
 
 __all__ = ["dump_value", "load_value"]
 
@@ -71,11 +72,17 @@ def _dump_code(value: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
     keep = functools.partial(_keep_inside, buffers)
     try:
         _ValuePickler(file, protocol=5, buffer_callback=keep).dump(value)
+    except WorkbenchError:
+        raise  # says it better: an object of ours that must not travel
     except Exception as error:
-        culprit = find_culprit(value, "the value", _dump_code)
-        msg = f"{culprit.text} cannot be sent: {error}"
+        culprit = find_culprit(value, "value", _dump_once)
+        msg = f"{culprit.text if culprit else 'The value'} cannot be sent: {error}"
         raise TypeError(msg) from None
     return file.getvalue(), buffers
+
+
+def _dump_once(value: object) -> None:
+    _ValuePickler(io.BytesIO(), protocol=5).dump(value)
 
 
 class _ValuePickler(CodePickler):

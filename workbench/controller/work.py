@@ -20,7 +20,7 @@ from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.replica import LoadRequest, Report, Seat
 from workbench.spec.status import Step
 
-__all__ = ["Places", "ReplicaWork", "Tell"]
+__all__ = ["Holders", "Places", "ReplicaWork", "Tell"]
 
 # How long a replica may wait for a place that others hold, before the deploy fails.
 _WAIT_FOR_PLACE_S = 10.0

@@ -184,4 +184,5 @@ def _parse_json(body: bytes) -> object:
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return json.loads(body)
+        pass
+    return json.loads(body)

@@ -10,7 +10,7 @@ import logging
 
 from starlette.exceptions import HTTPException
 
-from workbench.code.exceptions import dump_exception, user_traceback
+from workbench.code.exceptions import dump_exception, traceback_text
 from workbench.errors import BackPressureError, DeploymentUnavailableError
 from workbench.replica.json_text import encode_json
 from workbench.replica.reply import Reply, check_status, head_of
@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 def log_user_error(error: BaseException, request_id: str) -> str:
     """Put the traceback into the replica's log, and return it."""
-    text = user_traceback(error)
+    text = traceback_text(error)
     logger.error("Request %s failed.\n%s", request_id, text)
     return text
 
@@ -73,7 +73,7 @@ def method_failure(call_id: int, error: BaseException) -> tuple[Failure, Buffers
     """What a handle is told, which raises it again."""
     if isinstance(error, RefusedError):
         return Failure(call_id, error.kind, type(error).__name__, str(error)), ()
-    return dump_exception(call_id, error)
+    return dump_exception(error, call_id)
 
 
 def _kind_of(error: BaseException) -> FailureKind:

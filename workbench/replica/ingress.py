@@ -34,18 +34,18 @@ def build_app(cls: type, instance: object) -> ASGIApp:
 
 def _application_of(cls: type) -> ASGIApp:
     given: Any = cls.__serve_asgi_app__  # type: ignore[attr-defined]  # set by @ingress
-    app: ASGIApp = given() if _is_builder(given) else given
-    if not callable(app):
+    made: Any = given() if _is_builder(given) else given
+    if not callable(made):
         msg = (
             f"@serve.ingress on {cls.__name__} needs an ASGI application, or a "
-            f"function without parameters that makes one; got {app!r}."
+            f"function without parameters that makes one; got {made!r}."
         )
         raise TypeError(msg)
+    app: ASGIApp = made
     fastapi = sys.modules.get("fastapi")
-    if fastapi is not None and isinstance(app, fastapi.APIRouter):
-        whole: ASGIApp = fastapi.FastAPI()
-        whole.include_router(app)  # type: ignore[attr-defined]  # FastAPI has it
-        return whole
+    if fastapi is not None and isinstance(made, fastapi.APIRouter):
+        app = fastapi.FastAPI()
+        app.include_router(made)  # type: ignore[attr-defined]  # FastAPI has it
     return app
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from workbench.code.exceptions import user_traceback
+from workbench.code.exceptions import traceback_text
 from workbench.code.load import load_code
 from workbench.replica.build import build, enter, reconfigure, run_hook
 from workbench.replica.context import ReplicaContext, set_replica_context
@@ -98,7 +98,7 @@ class Replica:
             except asyncio.CancelledError:
                 raise
             except BaseException as raised:  # noqa: BLE001 - SystemExit is no reason to go
-                error = user_traceback(raised)
+                error = traceback_text(raised)
         took_s = time.perf_counter() - start
         return Report(error=error, refused=refused, took_s=took_s)
 
@@ -120,7 +120,8 @@ class Replica:
         old, seat = self._code, request.seat
         if old is None or self.seat is None:
             return "nothing is loaded"
-        target = await self._threads.start(lambda: load_code(request.code)).wait()
+        loading = self._threads.start(lambda: load_code(request.code))
+        target: Any = await loading.wait()
         reason = reason_not_to_keep(
             (old.kind, old.target), (seat.kind, target), old.servable
         )

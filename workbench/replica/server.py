@@ -56,6 +56,8 @@ class ReplicaServer:
         self._calls: dict[Channel, dict[int, Running]] = {}
         self._code: UserCode | None = None
         self._app_name = ""
+        # Calls whose channel is gone; they still have a few steps to go.
+        self._orphans: set[Running] = set()
         self._undrained: set[Channel] = set()
         self._progress = asyncio.Event()
         self._will_tell_again = False
@@ -103,7 +105,7 @@ class ReplicaServer:
 
     def running_tasks(self) -> set[asyncio.Task[None]]:
         """Tasks of the calls that run now."""
-        return {each.task for calls in self._calls.values() for each in calls.values()}
+        return {each.task for each in self._running()}
 
     async def _wait_until_quiet(self) -> None:
         while self._undrained or self._slots.taken:
@@ -124,7 +126,9 @@ class ReplicaServer:
 
     def on_closed(self, channel: Channel, _error: Exception | None) -> None:
         self._slots.forget(channel)
-        for running in list(self._calls.pop(channel, {}).values()):
+        calls = self._calls.pop(channel).values()
+        self._orphans.update(calls)
+        for running in list(calls):
             running.abandon()
         self._undrained.discard(channel)
         self._progress.set()
@@ -174,7 +178,9 @@ class ReplicaServer:
         """The call is over; its slot opens once its thread, too, is done."""
         calls = self._calls.get(running.channel)
         if calls is not None:
-            calls.pop(running.id, None)
+            del calls[running.id]
+        else:
+            self._orphans.discard(running)
         job = running.job
         if job is None or job.is_done:
             self._give_back()
@@ -226,10 +232,14 @@ class ReplicaServer:
         self._undrained.discard(channel)
         self._progress.set()
 
+    # -- all that run ------------------------------------------------------------------
+
+    def _running(self) -> list[Running]:
+        here = (each for calls in self._calls.values() for each in calls.values())
+        return [*here, *self._orphans]
+
     def _stop_all(self, patience_s: float) -> None:
-        for calls in self._calls.values():
-            for running in list(calls.values()):
-                msg = (
-                    f"The replica stopped; the call had not ended after {patience_s} s."
-                )
-                running.stop(Failure(running.id, FailureKind.REPLICA_LOST, "", msg))
+        msg = f"The replica stopped; the call had not ended after {patience_s:g} s."
+        for running in self._running():
+            lost = Failure(running.id, FailureKind.REPLICA_LOST, "", msg)
+            running.stop(lost)

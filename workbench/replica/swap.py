@@ -14,8 +14,6 @@ from workbench.spec.deployment import Kind
 
 __all__ = ["reason_not_to_keep", "take_over"]
 
-_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
-
 
 def reason_not_to_keep(
     old: tuple[Kind, object], new: tuple[Kind, object], servable: object
@@ -27,36 +25,33 @@ def reason_not_to_keep(
     if not (isinstance(old_target, type) and isinstance(new_target, type)):
         return ""
     for cls in (old_target, new_target):
-        for base in cls.__mro__[:-1]:
-            if reason := _reason_of_class(base):
-                return reason
+        if reason := _reason_of_class(cls):
+            return reason
     return _changed_cache(old_target, new_target) or _own_methods(servable)
 
 
 def take_over(servable: object, new: type) -> object:
-    """An instance of `new` that shares everything `servable` holds.
-
-    Raises:
-        TypeError: `new` cannot be instantiated (it is abstract, say).
-    """
+    """An instance of `new` that shares everything `servable` holds."""
     instance: Any = object.__new__(new)
     instance.__dict__ = servable.__dict__
     return instance
 
 
 def _reason_of_class(cls: type) -> str:
-    name = cls.__name__
-    members = vars(cls)
-    if not cls.__flags__ & _HEAP_TYPE:
-        return f"its base class {name} keeps state outside __dict__"
-    slots = members.get("__slots__", ())
-    names = {slots} if isinstance(slots, str) else set(slots)
-    if names - {"__dict__", "__weakref__"}:
-        return f"{name} has __slots__"
-    if "__new__" in members:
-        return f"{name} has a __new__ of its own"
-    if "__del__" in members:
-        return f"{name} has __del__, which would end what the new instance still uses"
+    for base in cls.__mro__[:-1]:
+        members = vars(base)
+        slots = members.get("__slots__", ())
+        names = {slots} if isinstance(slots, str) else set(slots)
+        if names - {"__dict__", "__weakref__"}:
+            return f"{base.__name__} has __slots__"
+        if "__del__" in members:
+            return f"{base.__name__}.__del__ would end what the new instance still uses"
+        if inspect.isfunction(getattr(members.get("__new__"), "__func__", None)):
+            return f"{base.__name__} has a __new__ of its own"
+    try:
+        object.__new__(cls)
+    except TypeError as error:  # abstract, or with state that is not in __dict__
+        return f"{cls.__name__} cannot be made without its constructor: {error}"
     return ""
 
 

@@ -86,13 +86,13 @@ class Threads:
         """Run `work` in a thread, in a copy of the caller's context."""
         loop = asyncio.get_running_loop()
         job = Job(work, loop.create_future())
-        self._jobs += 1
-        if self._jobs > self._threads:
-            self._threads += 1
-            name = f"{self._name}-{self._threads}"
+        if self._jobs == self._threads:
+            name = f"{self._name}-{self._threads + 1}"
             threading.Thread(
                 target=self._serve, args=(loop,), name=name, daemon=True
             ).start()
+            self._threads += 1
+        self._jobs += 1
         self._queue.put(job)  # type: ignore[arg-type]  # whatever it returns
         return job
 

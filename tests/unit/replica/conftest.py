@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,14 +28,14 @@ class Answer:
     """Receives what comes of one call."""
 
     def __init__(self):
-        self.reply = None
+        self.reply: Any = None
         self.body = b""
         self.items = []
-        self.failure = None
+        self.failure: Any = None
         self.failure_buffers = ()
         self.is_over = False
         self.credit = 0
-        self.ticket = None
+        self.ticket: Any = None
         self._changed = asyncio.Event()
 
     @property
@@ -130,7 +131,7 @@ class Bench:
             )
         )
         self.router = Router(name="test", secret=SECRET, host_id=host_id())
-        self.seat = None
+        self.seat: Any = None
         self._versions = itertools.count(1)
 
     async def load(self, target, *args, kind=None, **options):

@@ -34,8 +34,8 @@ async def test_a_wait_that_was_cancelled_does_no_harm():
 
 
 async def test_an_upload_is_read_in_pieces_and_credited():
-    credits = []
-    upload = Upload(b"ab", credits.append)
+    credited: list[int] = []
+    upload = Upload(b"ab", credited.append)
     upload.put(b"c", last=False)
     upload.put(b"", last=True)
 
@@ -44,7 +44,7 @@ async def test_an_upload_is_read_in_pieces_and_credited():
         (b"c", False),
         (b"", False),
     ]
-    assert credits == [2, 1]
+    assert credited == [2, 1]
 
 
 async def test_reading_waits_for_the_next_piece():

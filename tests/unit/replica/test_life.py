@@ -71,7 +71,7 @@ async def _is_alive():
     return True
 
 
-@pytest.mark.parametrize("error", [ValueError("no file"), SystemExit(3)])
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
 @pytest.mark.parametrize("is_async", [True, False])
 async def test_a_failing_constructor_is_reported(replica, error, is_async):
     class Broken:
@@ -87,9 +87,9 @@ async def test_a_failing_constructor_is_reported(replica, error, is_async):
         report = await bench.process.load(bench.request(target))
         about = await bench.process.describe()
 
-    assert type(error).__name__ in report.error
+    assert error.__name__ in report.error
     assert "in __init__" in report.error
-    assert "workbench/" not in report.error.replace(__file__, "")
+    assert "workbench/replica" not in report.error
     assert about.seat is None
 
 
@@ -226,6 +226,8 @@ def first(weights):
 
 def second():
     class Model:
+        weights: dict[str, object]
+
         def __init__(self):
             raise AssertionError("the instance is kept")
 
@@ -237,14 +239,15 @@ def second():
 
 
 async def test_new_code_takes_over_the_living_instance(replica):
-    weights = {"n": 1, "gate": asyncio.Event()}
+    gate = asyncio.Event()
+    weights = {"n": 1, "gate": gate}
     async with replica() as bench:
         await bench.load(first(weights))
         running = bench.http(query=b"a=wait")
         before = await bench.http().done()
         report = await bench.process.keep(bench.request(second()))
         after = await bench.http().done()
-        bench.process._io.loop.call_soon_threadsafe(weights["gate"].set)
+        bench.process._io.loop.call_soon_threadsafe(gate.set)
         await running.done()
 
     assert (report.error, report.refused) == ("", "")

@@ -2,7 +2,7 @@
 
 import abc
 import functools
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pytest
 
@@ -19,6 +19,8 @@ def reason(old, new, servable=None, kinds=(Kind.CLASS, Kind.CLASS)):
 
 class Plain(abc.ABC, Generic[T]):
     __slots__ = ("__dict__",)
+    model: str
+    hook: object
 
     def method(self):
         return "old"
@@ -34,9 +36,9 @@ def test_a_class_of_the_usual_kind_is_kept():
 
 
 def test_the_new_instance_shares_what_the_old_one_holds():
-    old = Plain()
+    old: Plain[int] = Plain()
     old.model = "m"
-    new = take_over(old, Newer)
+    new: Any = take_over(old, Newer)
     old.model = "n"
 
     assert new.method() == "new n"
@@ -80,7 +82,7 @@ class Abstract(abc.ABC):
         (WithSlots, "__slots__"),
         (WithNew, "__new__"),
         (WithDel, "__del__"),
-        (WithBase, "dict keeps state outside"),
+        (WithBase, "without its constructor"),
         (Abstract, "abstract"),
     ],
 )
@@ -108,7 +110,7 @@ def test_a_changed_cached_property_is_refused_and_an_unchanged_one_is_not():
 
 @pytest.mark.parametrize("wrap", [lambda m: m, lambda m: [m], lambda m: {"a": m}])
 def test_attributes_that_hold_methods_of_the_old_code_are_refused(wrap):
-    old = Plain()
+    old: Plain[int] = Plain()
     old.hook = wrap(old.method)
 
     assert "its attribute hook holds methods" in reason(Plain, Newer, old)

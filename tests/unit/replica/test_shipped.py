@@ -1,0 +1,88 @@
+"""Code of a notebook, shipped for real, in a replica."""
+
+import linecache
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from workbench.code.load import load_args, load_code
+from workbench.code.ship import ship
+from workbench.replica import build
+from workbench.replica import replica as replica_module
+
+pytestmark = pytest.mark.anyio
+
+CELL = """
+from fastapi import FastAPI
+from workbench.deployment import ingress
+
+app = FastAPI()
+FACTOR = 3
+
+
+@ingress(app)
+class Shop:
+    def __init__(self, name):
+        self.name = name
+
+    @app.get("/times/{number}")
+    def times(self, number: int):
+        return {"name": self.name, "product": FACTOR * number}
+
+    @app.get("/broken")
+    async def broken(self):
+        raise ValueError("in a cell")
+"""
+
+
+@pytest.fixture
+def run_cell(monkeypatch):
+    """Runs source as a notebook would, and gives back its namespace."""
+    main = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+
+    def run(source, name):
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        sys.modules["__main__"] = main
+        exec(compile(source, name, "exec"), vars(main))
+        return main
+
+    return run
+
+
+def shipment(bench, target, *args):
+    packed = ship(target, args, {}, root=Path.cwd(), substitute=lambda _: None)
+    request = bench.request(target)
+    return type(request)(seat=request.seat, code=packed.code, args=packed.args)
+
+
+async def test_an_ingress_class_of_a_cell_is_served_and_kept(
+    replica, run_cell, monkeypatch, caplog
+):
+    async with replica() as bench:
+        monkeypatch.setattr(build, "load_code", load_code)
+        monkeypatch.setattr(build, "load_args", load_args)
+        monkeypatch.setattr(replica_module, "load_code", load_code)
+        main = run_cell(CELL, "<cell-1>")
+        report = await bench.process.load(shipment(bench, main.Shop, "corner"))
+        assert not report.error
+        await bench.route()
+        first = await get(bench, "/times/2")
+        broken = await get(bench, "/broken")
+
+        main = run_cell(CELL.replace("FACTOR = 3", "FACTOR = 5"), "<cell-2>")
+        report = await bench.process.keep(shipment(bench, main.Shop, "corner"))
+        second = await get(bench, "/times/2")
+
+    assert (report.error, report.refused) == ("", "")
+    assert first.body == b'{"name":"corner","product":6}'
+    assert second.body == b'{"name":"corner","product":10}'
+    assert broken.status == 500
+    assert 'raise ValueError("in a cell")' in caplog.text
+
+
+def get(bench, path):
+    fields = {"path": f"/p{path}", "raw_path": f"/p{path}".encode()}
+    return bench.http(method="GET", **fields).done()
