@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeGuard
 
 from workbench.code.modules import loaded_submodules
 
@@ -76,9 +76,10 @@ class Use:
     value: object
 
 
-def is_code(value: object) -> bool:
+def is_code(value: object) -> TypeGuard[Code]:
     """Whether it is a function or class: what `uses_of` takes apart."""
-    return isinstance(value, types.FunctionType | type)
+    # By its own type: some proxies claim to be of the class that they stand for.
+    return issubclass(type(value), types.FunctionType | type)
 
 
 def travels_by_value(code: Code) -> bool:
@@ -116,7 +117,7 @@ def walk(target: object) -> Iterator[Use]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if not isinstance(value, Code):
+        if not is_code(value):
             queue.extend(part for part in _parts(value) if not _is_plain(part))
         elif travels_by_value(value):
             for use in uses_of(value):
@@ -162,7 +163,9 @@ def global_names(code: types.CodeType) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=4096)
-def imported_names(code: types.CodeType) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
+def imported_names(
+    code: types.CodeType,
+) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
     """Its `import` statements: level, module, and names taken from it."""
     found: list[tuple[int, str, tuple[str, ...]]] = []
     for each in _nested(code):
@@ -191,14 +194,27 @@ def named_in_annotations(code: Code) -> Iterator[str]:
 
 def _uses_of_function(function: types.FunctionType) -> Iterator[Use]:
     code, space = function.__code__, function.__globals__
-    names = [n for n in global_names(code) if n in space]
-    for name in names:
-        yield Use(function, "global", name, space[name])
+    names = [name for name in global_names(code) if name in space]
+    yield from (Use(function, "global", name, space[name]) for name in names)
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield Use(function, "closure variable", name, cell.cell_contents)
         except ValueError:  # not assigned yet
             continue
+    yield from _uses_of_signature(function)
+    in_text = set(named_in_annotations(function)).intersection(space).difference(names)
+    yield from (Use(function, "global", name, space[name]) for name in sorted(in_text))
+    for name, value in sorted(vars(function).items()):
+        yield Use(function, "attribute", name, value)
+    for name in names:
+        if isinstance(space[name], types.ModuleType):
+            attributes = set(_all_names(code))
+            for submodule in loaded_submodules(space[name].__name__, attributes):
+                yield Use(function, "module", submodule, sys.modules[submodule])
+
+
+def _uses_of_signature(function: types.FunctionType) -> Iterator[Use]:
+    code = function.__code__
     arguments = code.co_varnames[: code.co_argcount]
     defaults = function.__defaults__ or ()
     for name, value in zip(arguments[::-1], defaults[::-1], strict=False):
@@ -207,16 +223,6 @@ def _uses_of_function(function: types.FunctionType) -> Iterator[Use]:
         yield Use(function, "default of argument", name, value)
     for name, value in function.__annotations__.items():
         yield Use(function, "annotation of", name, value)
-    for name in sorted(set(named_in_annotations(function)) - set(names)):
-        if name in space:
-            yield Use(function, "global", name, space[name])
-    for name, value in sorted(vars(function).items()):
-        yield Use(function, "attribute", name, value)
-    used = set(_all_names(code))
-    for name in names:
-        if isinstance(space[name], types.ModuleType):
-            for submodule in sorted(loaded_submodules(space[name].__name__, used)):
-                yield Use(function, "module", submodule, sys.modules[submodule])
 
 
 def _uses_of_class(cls: type) -> Iterator[Use]:

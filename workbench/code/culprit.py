@@ -49,7 +49,7 @@ class Culprit:
         return f"`{self.path}` ({module}{kind.__qualname__})"
 
 
-def blame(target: Any, error: Exception, dump: Dump) -> ShippingError:
+def blame(target: Callable[..., object], error: Exception, dump: Dump) -> ShippingError:
     """The error for a target whose code could not be pickled."""
     for use in values_used(target):
         found = find_culprit(use.value, use.name, dump)
@@ -179,5 +179,3 @@ def _first_line(error: Exception) -> str:
 
 def _hint(value: object, default: str) -> str:
     return next((hint for kind, hint in _HINTS if isinstance(value, kind)), default)
-
-

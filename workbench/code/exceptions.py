@@ -11,7 +11,6 @@ import functools
 import importlib
 import sys
 import types
-from collections.abc import Callable
 from pathlib import Path
 from traceback import StackSummary, TracebackException
 from typing import Any
@@ -88,7 +87,7 @@ def traceback_text(error: BaseException) -> str:
     return "".join(report.format())
 
 
-class RemoteTraceback(Exception):
+class RemoteTraceback(Exception):  # noqa: N818 - it is shown, never raised
     """Shows the replica's traceback above the caller's own, as a cause."""
 
     def __init__(self, text: str) -> None:
@@ -177,7 +176,7 @@ def _unpickle(buffers: Buffers) -> BaseException | None:
 def _without_init(kind: type[BaseException], args: tuple[object, ...]) -> BaseException:
     """An exception whose own constructor, which may need other arguments, is not run."""
     error = kind.__new__(kind, *args)
-    builtin = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    builtin: Any = next(b for b in kind.__mro__ if b.__module__ == "builtins")
     builtin.__init__(error, *args)  # sets what only C code can, as OSError.errno
     return error
 
@@ -193,7 +192,7 @@ def _remote_error(
     except Exception:  # noqa: BLE001 - a type that insists on its own constructor
         error = RemoteError(message)
     vars(error).setdefault("message", message)
-    error._text = message
+    error.original_message = message
     error.error_type = error_type
     error.cause = cause
     error.remote_traceback = text
@@ -226,21 +225,23 @@ def _module(name: str) -> types.ModuleType | None:
 
 # Bounded, for a notebook makes a new type each time a cell is run again.
 @functools.lru_cache(maxsize=256)
-def _dual(original: type[BaseException]) -> type[RemoteError]:
+def _dual(original: Any) -> type[RemoteError]:
     """A type that is caught as either."""
     if issubclass(RemoteError, original) or not issubclass(original, Exception):
         return RemoteError
     if issubclass(original, _NEVER_AGAIN):
         return RemoteError
     name = f"RemoteError({original.__name__})"
-    body: dict[str, Callable[..., object]] = {
-        "__str__": lambda self: self._text,
+    body: dict[str, object] = {
+        "__str__": lambda self: self.original_message,
         "__reduce__": lambda self: (
             _remote_error,
-            (self.error_type, self._text, self.remote_traceback, self.cause),
+            (self.error_type, self.original_message, self.remote_traceback, self.cause),
         ),
     }
     try:
-        return types.new_class(name, (RemoteError, original), {}, lambda n: n.update(body))
+        return types.new_class(
+            name, (RemoteError, original), {}, lambda n: n.update(body)
+        )
     except TypeError:  # a type that cannot be mixed with another
         return RemoteError

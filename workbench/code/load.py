@@ -11,7 +11,7 @@ import contextlib
 import importlib.abc
 import io
 import linecache
-import pickle  # noqa: S403 - from the controller, which has proved to know the secret
+import pickle
 import sys
 import types
 from collections.abc import Iterable, Iterator, Sequence

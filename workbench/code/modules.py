@@ -31,7 +31,8 @@ class Modules:
     """Modules reached, each local one with all that it imports in turn."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
+        """Directory of the notebook or script."""
         self._exists: dict[str, bool] = {}
         self._local_names: set[str] = set()
         self.local: dict[str, LocalModule] = {}
@@ -49,10 +50,10 @@ class Modules:
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names or top in _MAINS:
             return True
-        spec = _find(name, self._root)
+        spec = _find(name, self.root)
         if spec is None and name not in sys.modules:
             return False
-        if top == _OWN_PACKAGE or not _is_local(spec, self._root):
+        if top == _OWN_PACKAGE or not _is_local(spec, self.root):
             self.others.add(top)
         else:
             self._add_local(name, spec)
@@ -132,7 +133,7 @@ def _installed_dirs() -> tuple[str, ...]:
     paths = [sysconfig.get_paths()[key] for key in keys]
     paths += [*site.getsitepackages(), site.getusersitepackages()]
     real = [os.path.realpath(path) for path in paths]
-    return tuple({os.path.join(path, "") for path in paths + real})
+    return tuple({f"{path}{os.sep}" for path in paths + real})
 
 
 def _read(filename: str) -> str:
@@ -175,8 +176,6 @@ def _from_names(node: ast.ImportFrom, package: str) -> Iterator[str]:
 def loaded_submodules(package: str, attributes: set[str]) -> Iterator[str]:
     """Submodules that `package.sub` may mean, imported by whoever it was."""
     prefix = package + "."
-    for name in list(sys.modules):
-        if name.startswith(prefix) and attributes.issuperset(
-            name[len(prefix) :].split(".")
-        ):
+    for name in sorted(name for name in list(sys.modules) if name.startswith(prefix)):
+        if attributes.issuperset(name.removeprefix(prefix).split(".")):
             yield name

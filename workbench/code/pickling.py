@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 
 from workbench.code.classes import reduce_class
 from workbench.code.closure import find_by_name, is_code, travels_by_value
@@ -79,7 +79,7 @@ def _answers_every_name(kind: type) -> bool:
     return (
         hasattr(kind, "__getattr__")
         and not hasattr(kind, "__setstate__")
-        and kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce_ex__ is _REDUCE_EX
     )
 
 
@@ -101,9 +101,12 @@ def _cached_property(func: Any, name: str | None, doc: str | None) -> Any:
 
 
 def _lru_cache(
-    function: Callable[..., Any], maxsize: int | None, typed: bool  # noqa: FBT001
+    function: Callable[..., Any],
+    maxsize: int | None,
+    typed: bool,  # noqa: FBT001
 ) -> Any:
     return functools.lru_cache(maxsize, typed)(function)
 
 
 _LRU_CACHE = type(functools.lru_cache(int))
+_REDUCE_EX: object = object.__reduce_ex__

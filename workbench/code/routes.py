@@ -44,9 +44,9 @@ def made_of(value: object) -> dict[str, object]:
 
 
 @functools.cache
-def _parameters(kind: type) -> frozenset[str]:
+def _parameters(kind: Any) -> frozenset[str]:
     found: set[str] = set()
     for base in kind.__mro__[:-1]:
         if "__init__" in vars(base):
-            found.update(inspect.signature(base.__init__).parameters)  # type: ignore[misc]
+            found.update(inspect.signature(base.__init__).parameters)
     return frozenset(found)

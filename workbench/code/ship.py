@@ -133,10 +133,11 @@ class _Pickles(CodePickler):
         space = vars(self._main)
         found: dict[str, object] = {}
         for code in self.code.values():
-            if find_by_name(self._main, code.__qualname__) is code:
-                found[code.__qualname__] = code
-            for name in _names_read(code, space):
-                found.setdefault(name, space[name])
+            name = code.__name__
+            if name in space and find_by_name(self._main, code.__qualname__) is code:
+                found[name] = code
+            for other in _names_read(code, space):
+                found.setdefault(other, space[other])
         return {name: value for name, value in found.items() if name not in sent}
 
 
@@ -167,7 +168,7 @@ def _pickle_code(target: Callable[..., object]) -> _Pickles:
     pickles = _Pickles()
     try:
         pickles.dump_with_names(target)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - any __reduce__ fails in its own way
         raise blame(target, error, _dump_alone) from None
     return pickles
 
@@ -183,7 +184,9 @@ def _pickle_arguments(
         pickles.dump_with_names((args, kwargs))
     except Exception as error:
         for name, value in _named_arguments(target, args, kwargs):
-            found = find_culprit(value, name, lambda each: _dump_alone(each, substitute))
+            found = find_culprit(
+                value, name, lambda each: _dump_alone(each, substitute)
+            )
             if found is not None:
                 raise blame_argument(target.__qualname__, found, error) from None
         raise
@@ -196,9 +199,7 @@ def _dump_alone(value: object, substitute: Substitute = lambda _: None) -> bytes
     return pickles.data()
 
 
-def _pack(
-    pickles: _Pickles, modules: Modules, already: Modules | None = None
-) -> bytes:
+def _pack(pickles: _Pickles, modules: Modules, already: Modules | None = None) -> bytes:
     for name in sorted(pickles.modules):
         modules.add(name)
     known = already.local if already else {}

@@ -7,10 +7,9 @@ sent by value, because the receiver may not have it.
 
 import functools
 import io
-import pickle  # noqa: S403 - from peers that have proved to know the secret
+import pickle
 import weakref
 from collections.abc import Sequence
-from typing import Any
 
 from workbench.code.classes import adopt, mark_of
 from workbench.code.culprit import find_culprit
@@ -51,7 +50,9 @@ def load_value(buffers: Sequence[bytes | memoryview]) -> object:
     return pickle.loads(buffers[0], buffers=map(_writable, buffers[1:]))  # noqa: S301
 
 
-def _keep_inside(buffers: list[pickle.PickleBuffer], buffer: pickle.PickleBuffer) -> bool:
+def _keep_inside(
+    buffers: list[pickle.PickleBuffer], buffer: pickle.PickleBuffer
+) -> bool:
     with buffer.raw() as view:
         if view.nbytes < _SMALL_BYTES:
             return True
@@ -74,7 +75,7 @@ def _dump_code(value: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
         _ValuePickler(file, protocol=5, buffer_callback=keep).dump(value)
     except WorkbenchError:
         raise  # says it better: an object of ours that must not travel
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - as above; now it is known to be hopeless
         culprit = find_culprit(value, "value", _dump_once)
         msg = f"{culprit.text if culprit else 'The value'} cannot be sent: {error}"
         raise TypeError(msg) from None

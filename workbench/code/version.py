@@ -17,17 +17,18 @@ import sys
 import types
 import typing
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from pickle import PickleBuffer  # noqa: S403 - nothing is unpickled
+from pickle import PickleBuffer
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 
 from workbench.code.closure import (
     Use,
     constructor_members,
     imported_names,
+    is_code,
     travels_by_value,
     uses_of,
 )
@@ -139,34 +140,30 @@ class _Hasher:
             return self._sequence(kind.__name__, value)
         if kind is dict:
             # In order: code may depend on it, and it is the same in every process.
-            parts = self._sequence("keys", list(value)), self._sequence(
-                "values", list(value.values())
+            parts = (
+                self._sequence("keys", list(value)),
+                self._sequence("values", list(value.values())),
             )
             return _join(b"dict", parts)
         if kind in {set, frozenset}:
-            parts = sorted(value, key=self._lone_digest)
-            return self._sequence(kind.__name__, parts)
+            return self._sequence(kind.__name__, sorted(value, key=self._lone_digest))
         other = self._substitute(value)
         if other is not None:
             return self.digest(other)
         return self._object(value)
 
     def _object(self, value: Any) -> bytes:
-        if isinstance(value, type | types.FunctionType):
+        if is_code(value):
             return self._refer(value)
-        if isinstance(value, types.CodeType):
-            return self._byte_code(value)
         if isinstance(value, types.ModuleType):
             self._modules.add(value.__name__)
-            return _join(b"module", [value.__name__.encode()])
         for kind, take_apart in _KINDS.items():
             if isinstance(value, kind):
                 return self._sequence(kind.__name__, take_apart(value))
-        numpy: Any = sys.modules.get("numpy")
-        if numpy is not None and type(value) is numpy.ndarray:
-            return self._sequence("array", _array_parts(numpy, value))
         if is_routing(value):
             return self._sequence("routing", [type(value), made_of(value)])
+        if _is_array(value):
+            return self._sequence("array", _array_parts(value))
         return self._reduced(value)
 
     def _sequence(self, name: str, values: Any) -> bytes:
@@ -180,8 +177,8 @@ class _Hasher:
         """Digest that depends on nothing seen before, to sort a set by."""
         if type(value) in _ATOMS:
             return _atom(value)
-        alone = _Hasher(self._modules, self._substitute)
-        alone._open = dict.fromkeys(self._open, 0)  # noqa: SLF001 - its own class
+        alone = _Hasher(Modules(self._modules.root), self._substitute)
+        alone._open = dict.fromkeys(self._open, 0)
         alone.add(value)
         return alone.finish().encode()
 
@@ -200,7 +197,7 @@ class _Hasher:
     def _definition(self, code: Any) -> bytes:
         parts = [f"{code.__module__}:{code.__qualname__}".encode()]
         if isinstance(code, types.FunctionType):
-            parts.append(self._byte_code(code.__code__))
+            parts.append(self.digest(code.__code__))
             self._add_imports(code)
         for use in uses_of(code):
             if self._counts(use):
@@ -222,22 +219,6 @@ class _Hasher:
             self._modules.add(base)
             for each in taken:
                 self._modules.add(f"{base}.{each}")
-
-    def _byte_code(self, code: types.CodeType) -> bytes:
-        parts = [
-            code.co_name,
-            code.co_qualname,
-            (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount),
-            code.co_flags,
-            code.co_code,
-            code.co_names,
-            code.co_varnames,
-            code.co_freevars,
-            code.co_cellvars,
-            code.co_exceptiontable,
-            code.co_consts,
-        ]
-        return _join(b"byte code", map(self.digest, parts))
 
     def _reduced(self, value: Any) -> bytes:
         try:
@@ -269,7 +250,7 @@ def _atom(value: object) -> bytes:
     if isinstance(value, str):
         return name + value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes | bytearray):
-        return _join(name, [value])
+        return _join(name, [bytes(value)])
     return name + repr(value).encode()
 
 
@@ -281,15 +262,36 @@ def _reduce(value: Any) -> Any:
     return value.__reduce_ex__(5) if reducer is None else reducer(value)
 
 
-def _array_parts(numpy: Any, array: Any) -> Iterator[Any] | list[Any]:
+def _byte_code_parts(code: types.CodeType) -> list[Any]:
+    """What the code does; not where it stands."""
+    return [
+        code.co_name,
+        code.co_qualname,
+        (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount),
+        code.co_flags,
+        code.co_code,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+        code.co_exceptiontable,
+        code.co_consts,
+    ]
+
+
+def _is_array(value: object) -> bool:
+    numpy: Any = sys.modules.get("numpy")
+    return numpy is not None and type(value) is numpy.ndarray
+
+
+def _array_parts(array: Any) -> list[Any]:
     kind = array.dtype
     if kind.names:  # the gaps between fields hold anything
         fields = [array[name] for name in kind.names]
         return [kind.descr, array.shape, *fields]
     if kind.hasobject:
         return [kind.str, array.shape, array.ravel().tolist()]
-    flat = numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8)
-    return [kind.str, array.shape, flat.data.tobytes()]
+    return [kind.str, array.shape, array.tobytes()]
 
 
 @functools.cache
@@ -312,6 +314,8 @@ _ATOMS = _PLAIN | {complex, bytearray, type(...), type(NotImplemented)}
 # Attributes in which libraries keep the address of an object (pydantic's decorators).
 _ADDRESSES = frozenset({"cls_ref"})
 _KINDS: dict[type, Callable[[Any], list[Any]]] = {
+    types.CodeType: _byte_code_parts,
+    types.ModuleType: lambda module: [module.__name__],
     enum.Enum: lambda member: [type(member), member.name, member.value],
     # cloudpickle's way has a random id in it.
     typing.TypeVar: lambda each: [each.__name__, each.__bound__, each.__constraints__],

@@ -1,6 +1,6 @@
 """How an ASGI application, or a Starlette response, answers an HTTP call.
 
-Called by `http_entry` and `respond`. `Responder` is the application's `send`: it turns
+Called by `http_entry` and `respond`. `_Responder` is the application's `send`: it turns
 ASGI's messages into what `Exchange` sends.
 """
 
@@ -27,7 +27,7 @@ async def answer_by_app(
     scope = exchange.scope()
     if state is not None:
         scope["state"] = state.copy()
-    responder = Responder(exchange)
+    responder = _Responder(exchange)
     try:
         await app(scope, exchange.receive, responder)
     finally:
@@ -37,7 +37,7 @@ async def answer_by_app(
         raise RuntimeError(msg)
 
 
-class Progress(Enum):
+class _Progress(Enum):
     """How far an application has come with its answer."""
 
     NOT_BEGUN = auto()
@@ -47,13 +47,13 @@ class Progress(Enum):
     COMPLETE = auto()
 
 
-class Responder:
+class _Responder:
     """The `send` of one ASGI conversation."""
 
     __slots__ = ("_exchange", "_head", "_timer", "progress")
 
     def __init__(self, exchange: Exchange) -> None:
-        self.progress = Progress.NOT_BEGUN
+        self.progress = _Progress.NOT_BEGUN
         self._exchange = exchange
         self._head: HttpReply | None = None
         self._timer: asyncio.Handle | None = None
@@ -69,7 +69,7 @@ class Responder:
             msg = "The client has gone; nobody gets this answer."
             raise OSError(msg)
         kind = message["type"]
-        if kind == "http.response.start" and self.progress is Progress.NOT_BEGUN:
+        if kind == "http.response.start" and self.progress is _Progress.NOT_BEGUN:
             self._on_start(message)
         elif kind == "http.response.body" and self._head is not None:
             body = message.get("body", b"")
@@ -94,22 +94,22 @@ class Responder:
         head, length = head_of(message.get("headers", ()))
         self._head = HttpReply(self._exchange.id, status, head, length, more=True)
         self._timer = asyncio.get_running_loop().call_soon(self._begin, self._head)
-        self.progress = Progress.HEAD_KNOWN
+        self.progress = _Progress.HEAD_KNOWN
 
     def _begin(self, head: HttpReply) -> None:
-        self.progress = Progress.IN_BODY
+        self.progress = _Progress.IN_BODY
         self._exchange.begin(head, (b"",))
 
     async def _on_body(
         self, head: HttpReply, body: bytes | memoryview, *, more: bool
     ) -> None:
         exchange = self._exchange
-        is_first = self.progress is Progress.HEAD_KNOWN
+        is_first = self.progress is _Progress.HEAD_KNOWN
         self.close()
-        self.progress = Progress.IN_BODY
+        self.progress = _Progress.IN_BODY
         if not more:
             self._head = None
-            self.progress = Progress.COMPLETE
+            self.progress = _Progress.COMPLETE
         if is_first and not more:
             await exchange.reply(Reply(head.status, head.head, body, head.length))
         elif is_first and len(body) <= WHOLE_BYTES:

@@ -96,6 +96,21 @@ def _make(
     if request.seat.kind is Kind.FUNCTION:
         return target, target, None
     if not inspect.iscoroutinefunction(target.__init__):
-        return target, target(*args, **kwargs), None
+        return target, _construct(target, args, kwargs), None
     instance = target.__new__(target, *args, **kwargs)
     return target, instance, functools.partial(instance.__init__, *args, **kwargs)
+
+
+def _construct(
+    target: type, args: tuple[object, ...], kwargs: dict[str, object]
+) -> object:
+    """Call a constructor that is not async, in a thread."""
+    try:
+        return target(*args, **kwargs)
+    except RuntimeError as error:
+        if "event loop" in str(error):
+            error.add_note(
+                f"{target.__name__}.__init__ runs in a thread without an event loop. "
+                "Make it `async def __init__`, then it runs on the replica's loop."
+            )
+        raise

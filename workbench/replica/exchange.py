@@ -2,7 +2,7 @@
 
 `server` makes an `Exchange` for each call it accepts; the classes in `http_entry` take
 the request from it and hand it the answer. What an ASGI application says through
-`send` is turned into calls of this by `asgi.Responder`.
+`send` is turned into calls of this by `asgi`.
 """
 
 import asyncio
@@ -139,10 +139,8 @@ class Exchange(Running):
 
     def fail_with(self, error: BaseException) -> None:
         reply = None if self.has_begun else http_exception_reply(error)
-        if reply is None:
+        if reply is None or not self.reply_nowait(reply):
             self.fail(http_failure(self.id, error, self.request_id))
-        else:
-            self.reply_nowait(reply)
 
     def on_abandoned(self) -> None:
         if self._upload is not None:

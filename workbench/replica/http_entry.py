@@ -29,7 +29,7 @@ class HttpEntry(Protocol):
 def entry_for(servable: object, threads: Threads) -> HttpEntry:
     """The way into a plain function, or an instance with `__call__`."""
     if not callable(servable):
-        return NoEntry(servable)
+        return _NoEntry(servable)
     function: Callable[..., Any] = servable
     if inspect.ismethod(getattr(servable, "__call__", None)):  # noqa: B004 - wanted bound
         function = servable.__call__
@@ -37,13 +37,13 @@ def entry_for(servable: object, threads: Threads) -> HttpEntry:
     if not takes_argument(function):
         function = _without_request(function)
     if shape is Shape.COROUTINE:
-        return CoroutineEntry(function, threads)
+        return _CoroutineEntry(function, threads)
     if shape is Shape.FUNCTION:
-        return ThreadEntry(function, threads)
-    return StreamEntry(function, threads)
+        return _ThreadEntry(function, threads)
+    return _StreamEntry(function, threads)
 
 
-class CoroutineEntry:
+class _CoroutineEntry:
     """`async def`: on the loop, with nothing between it and the frame that came in."""
 
     def __init__(
@@ -59,7 +59,7 @@ class CoroutineEntry:
             await respond(exchange, reply or value, self._threads)
 
 
-class ThreadEntry:
+class _ThreadEntry:
     """`def`: in a thread, which also makes the answer out of what is returned."""
 
     def __init__(self, function: Callable[..., object], threads: Threads) -> None:
@@ -81,7 +81,7 @@ class ThreadEntry:
         return render(value) or value
 
 
-class StreamEntry:
+class _StreamEntry:
     """A generator, sync or async: its items are the body."""
 
     def __init__(self, function: Callable[..., object], threads: Threads) -> None:
@@ -103,7 +103,7 @@ class AppEntry:
         await answer_by_app(exchange, self._app, self._state)
 
 
-class NoEntry:
+class _NoEntry:
     """Nothing that HTTP could enter."""
 
     def __init__(self, servable: object) -> None:

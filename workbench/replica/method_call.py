@@ -23,7 +23,7 @@ from workbench.wire.messages import Buffers, Call, FailureKind, Result
 __all__ = ["MethodCall"]
 
 
-class Pickled(msgspec.Struct, frozen=True):
+class _Pickled(msgspec.Struct, frozen=True):
     """An answer that is ready to be sent."""
 
     buffers: Buffers
@@ -78,7 +78,7 @@ class MethodCall(Running):
         value = self._invoke(method)
         if self._call.stream or inspect.isawaitable(value) or _is_generator(value):
             return value
-        return Pickled(self._pickle(value))
+        return _Pickled(self._pickle(value))
 
     def _invoke(self, method: Callable[..., Any]) -> Any:
         try:
@@ -107,7 +107,7 @@ class MethodCall(Running):
             return
         if _is_generator(value):
             raise self._refuse_stream()
-        ready = value if isinstance(value, Pickled) else Pickled(self._pickle(value))
+        ready = value if isinstance(value, _Pickled) else _Pickled(self._pickle(value))
         self._send(Result(self.id), ready.buffers)
         self.is_answered = True
 

@@ -1,7 +1,7 @@
 """A call that has a slot: what it answers, and what stops it.
 
 `server` makes one per accepted call and keeps it until the slot is given back; the two
-kinds are `asgi.Exchange` (HTTP) and `method_call.MethodCall` (handles). Nothing here
+kinds are `exchange.Exchange` (HTTP) and `method_call.MethodCall` (handles). Nothing here
 knows slots or user code.
 """
 

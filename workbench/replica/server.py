@@ -98,6 +98,7 @@ class ReplicaServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._wait_until_quiet()
+        self._undrained.clear()
         self._stop_all(timeout_s)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_STEPS_S):
@@ -178,7 +179,7 @@ class ReplicaServer:
         """The call is over; its slot opens once its thread, too, is done."""
         calls = self._calls.get(running.channel)
         if calls is not None:
-            del calls[running.id]
+            calls.pop(running.id, None)
         else:
             self._orphans.discard(running)
         job = running.job

@@ -37,7 +37,7 @@ async def pump(
     if isinstance(items, AsyncIterator):
         await _pump_async(running, items, convert, send)
         return
-    stream = ThreadStream(items, convert, threads)
+    stream = _ThreadStream(items, convert, threads)
     running.job = stream.job
     try:
         async for ready in stream:
@@ -70,7 +70,7 @@ async def _let_go_out() -> None:
     await asyncio.sleep(0)
 
 
-class ThreadStream(Generic[Sent]):
+class _ThreadStream(Generic[Sent]):
     """Items of a sync generator that runs in a thread, to be read on the loop."""
 
     def __init__(
@@ -96,7 +96,7 @@ class ThreadStream(Generic[Sent]):
         self._is_closed = True
         self._room.release()
 
-    def __aiter__(self) -> "ThreadStream[Sent]":
+    def __aiter__(self) -> "_ThreadStream[Sent]":
         return self
 
     async def __anext__(self) -> Sent:

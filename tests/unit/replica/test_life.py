@@ -93,6 +93,17 @@ async def test_a_failing_constructor_is_reported(replica, error, is_async):
     assert about.seat is None
 
 
+async def test_a_constructor_that_misses_its_loop_is_told_how_to_get_it(replica):
+    class Eager:
+        def __init__(self):
+            self.loop = asyncio.get_running_loop()
+
+    async with replica() as bench:
+        report = await bench.process.load(bench.request(Eager))
+
+    assert "Make it `async def __init__`" in report.error
+
+
 async def test_user_config_reaches_the_instance_before_the_first_call(replica):
     class Tuned:
         async def reconfigure(self, config):
