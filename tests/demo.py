@@ -28,7 +28,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from workbench.settings import child_environment
+from workbench.settings import process_environment
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_first_deployment.ipynb"
 CONNECTIONS = 32
@@ -42,7 +42,7 @@ def main() -> None:
     """Run the demo."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="workbench-demo-") as directory:
-        environment = child_environment({"JUPYTER_RUNTIME_DIR": directory})
+        environment = {**process_environment(), "JUPYTER_RUNTIME_DIR": directory}
         try:
             run_notebook(environment)
             left = wait_until_none_runs(directory)

@@ -92,7 +92,7 @@ class Client:
     def close(self) -> None:
         """Let go of the instance; it runs on."""
         if self._thread is not None:
-            set_runtime(None, self._thread.loop)
+            set_runtime(None)
             if self._router is not None:
                 self._thread.submit(self._router.close()).result(_READY_S)
             self._thread.stop()

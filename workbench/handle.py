@@ -29,10 +29,12 @@ __all__ = [
 _runtime: Runtime | None = None
 
 
-def set_runtime(router: Submitter | None, loop: asyncio.AbstractEventLoop) -> None:
-    """Say how calls leave this process; None when they no longer can."""
+def set_runtime(
+    router: Submitter | None, loop: asyncio.AbstractEventLoop | None = None
+) -> None:
+    """Say how calls leave this process, and on which loop; None: they no longer can."""
     global _runtime  # noqa: PLW0603 - one router per process, set by whoever owns it
-    _runtime = None if router is None else Runtime(router, loop)
+    _runtime = Runtime(router, loop) if router and loop else None
 
 
 def _get_runtime() -> Runtime:

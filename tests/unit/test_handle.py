@@ -79,7 +79,7 @@ def connect():
         return router
 
     yield use
-    set_runtime(None, thread.loop)
+    set_runtime(None)
     thread.stop()
 
 
@@ -94,7 +94,7 @@ def here():
             try:
                 return await scenario(router)
             finally:
-                set_runtime(None, asyncio.get_running_loop())
+                set_runtime(None)
 
         return asyncio.run(connected())
 
@@ -104,7 +104,10 @@ def here():
 HANDLE = DeploymentHandle("Model", "app")
 
 
-def test_without_an_instance_a_call_says_what_to_do():
+def test_without_an_instance_a_call_says_what_to_do(connect):
+    connect()
+    set_runtime(None)
+
     with pytest.raises(NoInstanceError, match=r"serve\.run"):
         HANDLE.remote()
 

@@ -184,7 +184,7 @@ def _without_init(kind: type[BaseException], args: tuple[object, ...]) -> BaseEx
 def _remote_error(
     error_type: str, message: str, text: str, cause: BaseException | None
 ) -> RemoteError:
-    original = _find_type(error_type) if cause is None else type(cause)
+    original: Any = _find_type(error_type) if cause is None else type(cause)
     args = (message,) if cause is None else cause.args
     try:
         error: Any = _without_init(_dual(original), args)

@@ -10,6 +10,7 @@ import copyreg
 import functools
 import importlib
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ import cloudpickle  # type: ignore[import-untyped]
 from workbench.code.classes import reduce_class
 from workbench.code.closure import find_by_name, is_code, travels_by_value
 
-__all__ = ["CodePickler", "Reduced", "reduce_specially"]
+__all__ = ["CodePickler", "Reduced", "reduce_lock", "reduce_specially"]
 
 Reduced = tuple[Any, ...]
 
@@ -54,6 +55,15 @@ def reduce_specially(obj: Any) -> Reduced | None:
             state = reduced[2] if len(reduced) > 2 else None
             return (*reduced[:2], state, *_two(reduced), _set_state)
     return None
+
+
+def reduce_lock(obj: object) -> Reduced | None:
+    """A lock travels as a new one, with the code that uses it; others get None.
+
+    Not so in values: whoever sends a lock means that very lock.
+    """
+    make = _LOCKS.get(type(obj))
+    return None if make is None else (make, ())
 
 
 def _reduce_decorated(code: Any) -> Reduced | None:
@@ -109,4 +119,8 @@ def _lru_cache(
 
 
 _LRU_CACHE = type(functools.lru_cache(int))
+# By their functions: the types cannot be imported.
+_LOCKS: dict[type, Callable[[], object]] = {
+    type(make()): make for make in (threading.Lock, threading.RLock)
+}
 _REDUCE_EX: object = object.__reduce_ex__

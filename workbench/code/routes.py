@@ -38,7 +38,8 @@ def is_routing(value: object) -> bool:
 
 def made_of(value: object) -> dict[str, object]:
     """Its attributes that somebody chose."""
-    names = _parameters(type(value)) | _ADDED_LATER
+    kind: Any = type(value)
+    names = _parameters(kind) | _ADDED_LATER
     attributes = vars(value)
     return {name: attributes[name] for name in sorted(names) if name in attributes}
 

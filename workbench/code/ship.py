@@ -28,7 +28,7 @@ from workbench.code.closure import (
 from workbench.code.culprit import blame, blame_argument, find_culprit, values_used
 from workbench.code.load import main_names
 from workbench.code.modules import Modules, is_installed
-from workbench.code.pickling import CodePickler
+from workbench.code.pickling import CodePickler, reduce_lock
 from workbench.code.version import Substitute, hash_code, hash_init
 
 __all__ = ["Shipment", "ship"]
@@ -127,7 +127,7 @@ class _Pickles(CodePickler):
                 self.code[id(obj)] = obj
             else:
                 self.modules.add(obj.__module__)
-        return super().reducer_override(obj)
+        return reduce_lock(obj) or super().reducer_override(obj)
 
     def _names_to_find(self, sent: set[str]) -> dict[str, object]:
         space = vars(self._main)

@@ -33,7 +33,7 @@ from workbench.code.closure import (
     uses_of,
 )
 from workbench.code.modules import Modules, normalised
-from workbench.code.pickling import reduce_specially
+from workbench.code.pickling import reduce_lock, reduce_specially
 from workbench.code.routes import is_routing, made_of
 
 __all__ = ["hash_code", "hash_init", "hash_value"]
@@ -255,7 +255,7 @@ def _atom(value: object) -> bytes:
 
 
 def _reduce(value: Any) -> Any:
-    special = reduce_specially(value)
+    special = reduce_specially(value) or reduce_lock(value)
     if special is not None:
         return special
     reducer = cloudpickle.Pickler.dispatch_table.get(type(value))
