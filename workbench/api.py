@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from workbench import errors
 from workbench.build import build
@@ -26,6 +26,9 @@ from workbench.spec.application import Owner
 from workbench.spec.http import HTTPOptions
 from workbench.spec.status import DeployEvent, EventKind, InstanceStatus, ServeStatus
 from workbench.start import start_instance
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = [
     "Deployed",
@@ -210,8 +213,12 @@ def get_deployment_handle(deployment: str, app: str) -> DeploymentHandle:
     return DeploymentHandle(deployment, app)
 
 
-def query(path: str, body: object = None, *, timeout_s: float = 60.0) -> httpx.Response:
+def query(
+    path: str, body: object = None, *, timeout_s: float = 60.0
+) -> "httpx.Response":
     """Send one HTTP request to the proxy: POST with a JSON body, else GET."""
+    import httpx  # noqa: PLC0415 - takes 0.15 s, which only its users should pay
+
     url = _get_running().about.http_url + "/" + path.lstrip("/")
     if body is None:
         return httpx.get(url, timeout=timeout_s, trust_env=False)
@@ -278,7 +285,7 @@ def _check_same_door(client: Client, http: HTTPOptions | None) -> None:
     """A running proxy does not move: say so rather than ignore what was asked."""
     if http is None or http.port is None:
         return
-    running = httpx.URL(client.about.http_url)
+    running = urlsplit(client.about.http_url)
     if running.port != http.port:
         msg = (
             f"An instance runs already and listens on port {running.port}, "

@@ -3,10 +3,10 @@
 import json
 import platform
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from workbench import __version__, errors
@@ -22,6 +22,9 @@ from workbench.wire.host import host_id
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+if TYPE_CHECKING:
+    import httpx
+
 __all__ = ["Client"]
 
 _CONNECT_S = 5.0
@@ -34,6 +37,10 @@ class Client:
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         self._token = token
+        # Replicas import all of this too, but never need httpx: 0.15 s of import.
+        import httpx  # noqa: PLC0415
+
+        self._transport_error = httpx.TransportError
         # No timeout on reading: a deploy takes as long as the user's constructor.
         self._http = httpx.Client(
             base_url=self.url,
@@ -66,7 +73,7 @@ class Client:
         path = f"/api/applications/{quote(request.application.name, safe='')}"
         body = msgspec.msgpack.encode(request)
         with self._http.stream("PUT", path, content=body) as response:
-            if response.status_code != httpx.codes.OK:
+            if response.status_code != HTTPStatus.OK:
                 response.read()
                 raise _refusal(response)
             for line in response.iter_lines():
@@ -116,23 +123,23 @@ class Client:
         await self._router.wait_until_ready()
         set_runtime(self._router, self._thread.loop)
 
-    def _ask(self, verb: str, path: str) -> httpx.Response:
+    def _ask(self, verb: str, path: str) -> "httpx.Response":
         try:
             response = self._http.request(verb, path)
-        except httpx.TransportError as error:
+        except self._transport_error as error:
             raise self._unreachable(error) from None
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != HTTPStatus.OK:
             raise _refusal(response)
         return response
 
-    def _unreachable(self, error: httpx.TransportError) -> errors.InstanceError:
+    def _unreachable(self, error: Exception) -> errors.InstanceError:
         return errors.InstanceError(
             f"The control API at {self.url} does not answer ({error}).",
             "See with `workbench status` what runs; its address may have changed.",
         )
 
 
-def _refusal(response: httpx.Response) -> errors.WorkbenchError:
+def _refusal(response: "httpx.Response") -> errors.WorkbenchError:
     """The error that the control API answered with."""
     try:
         found = response.json()

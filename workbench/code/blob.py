@@ -54,16 +54,11 @@ def pack(
     main: object,
 ) -> bytes:
     """Write a blob; `main` is the module whose names were pickled by value."""
-    return _encoder.encode(
-        Blob(
-            _PYTHON,
-            pickles,
-            sources,
-            modules,
-            getattr(main, "__file__", None) or "",
-            getattr(main, "__package__", None) or "",
-        )
-    )
+    file = getattr(main, "__file__", None) or ""
+    if not file.endswith(".py"):  # some front ends name the notebook
+        file = ""
+    package = getattr(main, "__package__", None) or ""
+    return _encoder.encode(Blob(_PYTHON, pickles, sources, modules, file, package))
 
 
 def unpack(data: bytes) -> Blob:

@@ -16,7 +16,12 @@ from traceback import StackSummary, TracebackException
 from typing import Any
 
 from workbench.code.closure import find_by_name
-from workbench.code.values import dump_value, load_value
+from workbench.code.pickling import (
+    has_own_reduce,
+    make_exception,
+    parts_of_exception,
+)
+from workbench.code.values import dump_with_code, load_value
 from workbench.errors import (
     BackPressureError,
     CallError,
@@ -28,7 +33,7 @@ from workbench.errors import (
 )
 from workbench.wire.messages import Buffers, Failure, FailureKind
 
-__all__ = ["dump_exception", "load_failure", "traceback_text"]
+__all__ = ["RemoteTraceback", "dump_exception", "load_failure", "traceback_text"]
 
 # How a call gets to user code; such frames above the user's first one say nothing.
 _CARRIERS = (
@@ -60,8 +65,7 @@ def dump_exception(
     error: BaseException, call_id: int = 0
 ) -> tuple[Failure, list[bytes | memoryview]]:
     """The message that a call failed in user code, and the exception where it pickles."""
-    original = getattr(error, "cause", None) if _is_remote(error) else None
-    original = original or error
+    original = (error.cause or error) if isinstance(error, RemoteError) else error
     failure = Failure(
         call_id,
         FailureKind.USER,
@@ -69,7 +73,7 @@ def dump_exception(
         _message_of(original),
         traceback_text(error),
     )
-    return failure, _pickle(original)
+    return failure, [] if isinstance(original, RemoteError) else _pickle(original)
 
 
 def load_failure(failure: Failure, buffers: Buffers = ()) -> CallError:
@@ -96,10 +100,6 @@ class RemoteTraceback(Exception):  # noqa: N818 - it is shown, never raised
 
     def __str__(self) -> str:
         return f'\n"""\n{self._text}"""'
-
-
-def _is_remote(error: BaseException) -> bool:
-    return isinstance(error, RemoteError)
 
 
 def _name_of(kind: type) -> str:
@@ -137,57 +137,48 @@ def _carrier_places() -> tuple[str, ...]:
 
 
 def _pickle(error: BaseException) -> list[bytes | memoryview]:
-    """The exception, without running its constructor on the other side if possible."""
-    kind = type(error)
+    """The exception, if need be without those of its parts that cannot travel."""
     try:
-        if getattr(kind.__reduce__, "__objclass__", None) is None:  # the user's own
-            return dump_value(error)
-        _, args, state = (*error.__reduce__(), None)[:3]
+        return dump_with_code(error)
+    except TypeError:
+        pass
+    try:
+        if has_own_reduce(error):
+            return []
+        kind, args, state = (*parts_of_exception(error), {})[:3]
         args = tuple(each if _can_travel(each) else repr(each) for each in args)
-        state = {k: each for k, each in (state or {}).items() if _can_travel(each)}
-        return dump_value((kind, args, state))
+        rest = make_exception(kind, args)
+        vars(rest).update({k: each for k, each in state.items() if _can_travel(each)})
+        return dump_with_code(rest)
     except Exception:  # noqa: BLE001 - its name and text travel anyway
         return []
 
 
 def _can_travel(value: object) -> bool:
     try:
-        dump_value(value)
+        dump_with_code(value)
     except TypeError:
         return False
     return True
 
 
 def _unpickle(buffers: Buffers) -> BaseException | None:
-    if not buffers:
-        return None
     try:
-        loaded: Any = load_value(buffers)
-        if isinstance(loaded, BaseException):
-            return loaded
-        kind, args, state = loaded
-        error = _without_init(kind, args)
-        error.__setstate__(state)
+        loaded = load_value(buffers) if buffers else None
     except Exception:  # noqa: BLE001 - its name and text have travelled
         return None
-    return error
-
-
-def _without_init(kind: type[BaseException], args: tuple[object, ...]) -> BaseException:
-    """An exception whose own constructor, which may need other arguments, is not run."""
-    error = kind.__new__(kind, *args)
-    builtin: Any = next(b for b in kind.__mro__ if b.__module__ == "builtins")
-    builtin.__init__(error, *args)  # sets what only C code can, as OSError.errno
-    return error
+    return loaded if isinstance(loaded, BaseException) else None
 
 
 def _remote_error(
     error_type: str, message: str, text: str, cause: BaseException | None
 ) -> RemoteError:
     original: Any = _find_type(error_type) if cause is None else type(cause)
-    args = (message,) if cause is None else cause.args
+    args: tuple[object, ...] = (message,)
+    if cause is not None:
+        args = cause.args if has_own_reduce(cause) else parts_of_exception(cause)[1]
     try:
-        error: Any = _without_init(_dual(original), args)
+        error: Any = make_exception(_dual(original), args)
         vars(error).update(vars(cause) if cause is not None else {})
     except Exception:  # noqa: BLE001 - a type that insists on its own constructor
         error = RemoteError(message)

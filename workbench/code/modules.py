@@ -14,6 +14,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -21,10 +22,12 @@ from workbench.code.blob import LocalModule
 
 __all__ = ["Modules", "is_installed", "loaded_submodules", "normalised"]
 
-# Never shipped: every replica has its own.
-_OWN_PACKAGE = __name__.partition(".")[0]
-# Travels by value, name by name.
-_MAINS = frozenset({"__main__", "__mp_main__"})
+# Our own package is in every replica; __main__ travels by value, name by name.
+_NOT_ASKED = sys.stdlib_module_names | {
+    __name__.partition(".")[0],
+    "__main__",
+    "__mp_main__",
+}
 
 
 class Modules:
@@ -48,12 +51,12 @@ class Modules:
 
     def _add(self, name: str) -> bool:
         top = name.partition(".")[0]
-        if top in sys.stdlib_module_names or top in _MAINS:
+        if top in _NOT_ASKED:
             return True
         spec = _find(name, self.root)
         if spec is None and name not in sys.modules:
             return False
-        if top == _OWN_PACKAGE or not _is_local(spec, self.root):
+        if not _is_local(spec, self.root):
             self.others.add(top)
         else:
             self._add_local(name, spec)
@@ -73,8 +76,8 @@ class Modules:
             name,
             filename,
             source,
-            None if search is None else tuple(search),
-            tuple(each for each in found if each in self._local_names),
+            None if search is None else tuple(dict.fromkeys(search)),
+            tuple(each for each in found if each in self._local_names - {name}),
         )
 
 
@@ -145,10 +148,21 @@ def _read(filename: str) -> str:
 
 def _imports(source: str, package: str) -> list[str]:
     """Full names of what a module may import, wherever in it the statement stands."""
+    names, attributes = _names_and_attributes(source, package)
+    found = dict.fromkeys(names)
+    for name in names:
+        found.update(dict.fromkeys(loaded_submodules(name, attributes)))
+    return list(found)
+
+
+@functools.lru_cache(maxsize=256)
+def _names_and_attributes(
+    source: str, package: str
+) -> tuple[tuple[str, ...], frozenset[str]]:
     try:
         tree = ast.parse(source)
     except SyntaxError:  # the replica will say so, with the line
-        return []
+        return (), frozenset()
     names: dict[str, None] = {}
     attributes: set[str] = set()
     for node in ast.walk(tree):
@@ -158,9 +172,7 @@ def _imports(source: str, package: str) -> list[str]:
             names.update(dict.fromkeys(alias.name for alias in node.names))
         elif isinstance(node, ast.ImportFrom):
             names.update(dict.fromkeys(_from_names(node, package)))
-    for name in list(names):
-        names.update(dict.fromkeys(loaded_submodules(name, attributes)))
-    return list(names)
+    return tuple(names), frozenset(attributes)
 
 
 def _from_names(node: ast.ImportFrom, package: str) -> Iterator[str]:
@@ -173,9 +185,9 @@ def _from_names(node: ast.ImportFrom, package: str) -> Iterator[str]:
         yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def loaded_submodules(package: str, attributes: set[str]) -> Iterator[str]:
+def loaded_submodules(package: str, attributes: AbstractSet[str]) -> Iterator[str]:
     """Submodules that `package.sub` may mean, imported by whoever it was."""
     prefix = package + "."
     for name in sorted(name for name in list(sys.modules) if name.startswith(prefix)):
-        if attributes.issuperset(name.removeprefix(prefix).split(".")):
+        if attributes >= set(name.removeprefix(prefix).split(".")):
             yield name

@@ -19,7 +19,15 @@ import cloudpickle  # type: ignore[import-untyped]
 from workbench.code.classes import reduce_class
 from workbench.code.closure import find_by_name, is_code, travels_by_value
 
-__all__ = ["CodePickler", "Reduced", "reduce_lock", "reduce_specially"]
+__all__ = [
+    "CodePickler",
+    "Reduced",
+    "has_own_reduce",
+    "make_exception",
+    "parts_of_exception",
+    "reduce_lock",
+    "reduce_specially",
+]
 
 Reduced = tuple[Any, ...]
 
@@ -49,6 +57,8 @@ def reduce_specially(obj: Any) -> Reduced | None:
         return _lru_cache, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
     if is_code(obj):
         return _reduce_decorated(obj)
+    if isinstance(obj, BaseException):
+        return _reduce_exception(obj)
     if _answers_every_name(kind):
         reduced = obj.__reduce_ex__(5)
         if isinstance(reduced, tuple) and reduced[0] is copyreg.__newobj__:  # type: ignore[attr-defined]
@@ -77,6 +87,34 @@ def _reduce_decorated(code: Any) -> Reduced | None:
     if direct is code or direct is None:
         return None
     return _find_decorated, (code.__module__, code.__qualname__)
+
+
+def _reduce_exception(error: BaseException) -> Reduced | None:
+    if has_own_reduce(error):
+        return None
+    kind, args, *state = parts_of_exception(error)
+    return make_exception, (kind, args), *state
+
+
+def has_own_reduce(error: BaseException) -> bool:
+    """Whether the author of the class says how it is pickled."""
+    return getattr(type(error).__reduce__, "__objclass__", None) is None
+
+
+def parts_of_exception(error: BaseException) -> Reduced:
+    """Type, arguments and, if there is any, state of one without its own reduce."""
+    parts: Any = error.__reduce__()
+    return tuple(parts)
+
+
+def make_exception(
+    kind: type[BaseException], args: tuple[object, ...]
+) -> BaseException:
+    """An exception whose own constructor, which may need other arguments, is not run."""
+    error = kind.__new__(kind, *args)
+    builtin: Any = next(b for b in kind.__mro__ if b.__module__ == "builtins")
+    builtin.__init__(error, *args)  # sets what only C code can, as OSError.errno
+    return error
 
 
 def _find_decorated(module: str, qualname: str) -> object:

@@ -37,7 +37,7 @@ def is_routing(value: object) -> bool:
 
 
 def made_of(value: object) -> dict[str, object]:
-    """Its attributes that somebody chose."""
+    """Its attributes that somebody chose; those with an underscore are caches."""
     kind: Any = type(value)
     names = _parameters(kind) | _ADDED_LATER
     attributes = vars(value)
@@ -50,4 +50,4 @@ def _parameters(kind: Any) -> frozenset[str]:
     for base in kind.__mro__[:-1]:
         if "__init__" in vars(base):
             found.update(inspect.signature(base.__init__).parameters)
-    return frozenset(found)
+    return frozenset(name for name in found if not name.startswith("_"))

@@ -14,33 +14,43 @@ from collections.abc import Sequence
 from workbench.code.classes import adopt, mark_of
 from workbench.code.culprit import find_culprit
 from workbench.code.pickling import CodePickler, Reduced
-from workbench.errors import WorkbenchError
 
-__all__ = ["dump_value", "load_value"]
+__all__ = ["dump_value", "dump_with_code", "load_value"]
 
 # A separate buffer costs more than copying it, below about this size.
 _SMALL_BYTES = 2048
 
 
 def dump_value(value: object) -> list[bytes | memoryview]:
-    """The pickle of a value, then its large buffers (arrays), which are not copied.
+    """The pickle of a value as it is now, then its large buffers (arrays).
 
     Raises:
         TypeError: something in it cannot travel; says what and where.
     """
-    buffers: list[pickle.PickleBuffer] = []
+    buffers: list[bytes | memoryview] = []
     try:
         data = pickle.dumps(
             value, protocol=5, buffer_callback=functools.partial(_keep_inside, buffers)
         )
     except Exception:  # noqa: BLE001 - plain pickle refuses in many ways
-        data, buffers = _dump_code(value)
-    else:
-        if b"__main__" in data:
-            data, buffers = _dump_code(value)
-    if not buffers:
-        return [data]
-    return [data, *(buffer.raw() for buffer in buffers)]
+        return dump_with_code(value)
+    if b"__main__" in data:
+        return dump_with_code(value)
+    return [data, *buffers]
+
+
+def dump_with_code(value: object) -> list[bytes | memoryview]:
+    """`dump_value` without its fast path: whatever code the value needs goes along.
+
+    Raises:
+        TypeError: something in it cannot travel; says what and where.
+    """
+    try:
+        return _dump(value)
+    except Exception as error:  # noqa: BLE001 - any __reduce__ fails in its own way
+        culprit = find_culprit(value, "value", _dump)
+        msg = f"{culprit.text if culprit else 'The value'} cannot be sent: {error}"
+        raise TypeError(msg) from None
 
 
 def load_value(buffers: Sequence[bytes | memoryview]) -> object:
@@ -51,12 +61,14 @@ def load_value(buffers: Sequence[bytes | memoryview]) -> object:
 
 
 def _keep_inside(
-    buffers: list[pickle.PickleBuffer], buffer: pickle.PickleBuffer
+    buffers: list[bytes | memoryview], buffer: pickle.PickleBuffer
 ) -> bool:
-    with buffer.raw() as view:
-        if view.nbytes < _SMALL_BYTES:
-            return True
-    buffers.append(buffer)
+    view = buffer.raw()
+    if view.nbytes < _SMALL_BYTES:
+        return True
+    # A call may wait in a queue while its caller fills the same array anew, so what can
+    # be changed is copied (60 µs per MB) before the caller goes on.
+    buffers.append(view if view.readonly else bytes(view))
     return False
 
 
@@ -67,23 +79,12 @@ def _writable(buffer: bytes | memoryview) -> bytearray | memoryview:
     return bytearray(buffer)
 
 
-def _dump_code(value: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    buffers: list[pickle.PickleBuffer] = []
+def _dump(value: object) -> list[bytes | memoryview]:
+    buffers: list[bytes | memoryview] = []
     file = io.BytesIO()
     keep = functools.partial(_keep_inside, buffers)
-    try:
-        _ValuePickler(file, protocol=5, buffer_callback=keep).dump(value)
-    except WorkbenchError:
-        raise  # says it better: an object of ours that must not travel
-    except Exception as error:  # noqa: BLE001 - as above; now it is known to be hopeless
-        culprit = find_culprit(value, "value", _dump_once)
-        msg = f"{culprit.text if culprit else 'The value'} cannot be sent: {error}"
-        raise TypeError(msg) from None
-    return file.getvalue(), buffers
-
-
-def _dump_once(value: object) -> None:
-    _ValuePickler(io.BytesIO(), protocol=5).dump(value)
+    _ValuePickler(file, protocol=5, buffer_callback=keep).dump(value)
+    return [file.getvalue(), *buffers]
 
 
 class _ValuePickler(CodePickler):

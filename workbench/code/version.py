@@ -230,9 +230,8 @@ class _Hasher:
             self._modules.add(getattr(value, "__module__", None) or "builtins")
             return _join(b"global", [f"{type(value).__name__}:{reduced}".encode()])
         make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
-        if isinstance(state, dict):
-            state = {key: each for key, each in state.items() if key not in _ADDRESSES}
-        parts = [make, arguments, state, list(items or ()), list(pairs or ())]
+        states = map(_without_addresses, state if type(state) is tuple else [state])
+        parts = [make, arguments, *states, list(items or ()), list(pairs or ())]
         return self._sequence("reduced", parts)
 
 
@@ -277,6 +276,12 @@ def _byte_code_parts(code: types.CodeType) -> list[Any]:
         code.co_exceptiontable,
         code.co_consts,
     ]
+
+
+def _without_addresses(state: object) -> object:
+    if not isinstance(state, dict):
+        return state
+    return {key: value for key, value in state.items() if key not in _ADDRESSES}
 
 
 def _is_array(value: object) -> bool:

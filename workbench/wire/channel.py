@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 # A turn's frames are written together at its end, or as soon as there is this much:
 # a producer that never lets the loop turn must hear of congestion too.
 _FLUSH_BYTES: Final = 256 * 1024
+# About eight small frames. Were a busy turn's written all at its end, the two processes
+# would take turns: 16,000 JSON echoes a second with 32 connections, 19,700 with this.
+_FLUSH_PIECES: Final = 24
 
 _HANDSHAKE_S: Final = 5.0
 _BACKLOG: Final = 1024
@@ -87,7 +90,7 @@ class Channel(asyncio.Protocol):
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out_bytes += encode(message, buffers, self._out)
-        if self._out_bytes > _FLUSH_BYTES:
+        if self._out_bytes > _FLUSH_BYTES or len(self._out) >= _FLUSH_PIECES:
             self._flush()
 
     def close(self) -> None:

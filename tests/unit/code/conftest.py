@@ -23,6 +23,7 @@ from workbench.code.load import load_args, load_code
 here = Path({directory!r})
 target = load_code((here / "code").read_bytes())
 args, kwargs = load_args((here / "args").read_bytes())
+later = [path.read_bytes() for path in sorted(here.glob("later*"))]
 def answer(value):
     print(json.dumps(value))
 """
@@ -49,8 +50,12 @@ class Notebook:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
 
+    def restart(self):
+        """As a kernel restart: files stay, modules and names are gone."""
+        self.forget_modules()
+        self.main = sys.modules["__main__"] = types.ModuleType("__main__")
+
     def forget_modules(self):
-        """As a kernel restart would."""
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
             search = getattr(module, "__path__", None) or [""]
@@ -81,22 +86,23 @@ def notebook(tmp_path, monkeypatch):
 def replica(tmp_path_factory):
     """Loads a shipment in another Python, runs code there, gives what it answers."""
 
-    def run(shipment, code):
+    def run(shipment, code, *later):
         directory = tmp_path_factory.mktemp("replica")
         (directory / "code").write_bytes(shipment.code)
         (directory / "args").write_bytes(shipment.args)
+        for number, each in enumerate(later):
+            (directory / f"later{number}").write_bytes(each.code)
         receive = RECEIVE.format(repository=str(REPOSITORY), directory=str(directory))
         return run_python(receive + code, cwd=directory)
 
     return run
 
 
-def run_python(code, cwd, *arguments, env=None):
+def run_python(code, cwd, *arguments, hash_seed="random"):
     """Run a program; gives the last line it printed, read as JSON."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code, *arguments],
+        ["env", f"PYTHONHASHSEED={hash_seed}", sys.executable, "-c", code, *arguments],
         cwd=cwd,
-        env=env,
         capture_output=True,
         text=True,
         check=False,

@@ -208,7 +208,9 @@ answer([
 
 def test_local_modules_travel_as_source(notebook, replica):
     notebook.module("shapes/__init__", "from .round import Circle\n")
-    notebook.module("shapes/round", "from . import units\nclass Circle:\n    u = units.U\n")
+    notebook.module(
+        "shapes/round", "from . import units\nclass Circle:\n    u = units.U\n"
+    )
     notebook.module("shapes/units", "import deep.one\nU = deep.one.NAME\n")
     notebook.module("deep/one", "NAME = 'metre'\n")
     notebook.module("lazy", "def work():\n    raise ValueError('no')\n")
@@ -376,11 +378,15 @@ def test_the_error_names_whatever_holds_it(notebook, source, named):
         notebook.ship("Model")
 
 
+def iter_nothing():
+    yield from ()
+
+
 def test_the_error_names_the_argument(notebook):
     notebook.cell("class Model:\n    def __init__(self, client, **more): pass\n")
 
     with pytest.raises(ShippingError, match=r"`client\['a'\]\[0\]` \(generator\)"):
-        notebook.ship("Model", {"a": [(each for each in ())]})
+        notebook.ship("Model", {"a": [iter_nothing()]})
     with pytest.raises(ShippingError, match=r"given `db` \(sqlite3.Connec") as caught:
         notebook.ship("Model", 1, db=sqlite3.connect(":memory:"))
     assert "create it in __init__" in caught.value.hint
