@@ -171,6 +171,40 @@ def test_a_busy_port_asked_for_by_number_is_an_error(tmp_path, runtime_dir):
     assert eventually(lambda: not list(runtime_dir.glob("*")))
 
 
+ON_A_CLUSTER = """
+import json, ray
+ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+from workbench import api, serve
+
+@serve.deployment
+def hello(request):
+    return "hello"
+
+serve.run(hello.bind())
+names = lambda: [a["name"] for a in ray.util.list_named_actors(all_namespaces=True)]
+before, answer = names(), api.query("/").text
+serve.shutdown()
+print(json.dumps({"answer": answer, "before": before, "after": names(),
+                  "cpus": ray.available_resources()["CPU"]}), flush=True)
+"""
+
+
+def test_a_script_that_has_a_ray_cluster_is_served_there_and_gets_it_back(
+    tmp_path, runtime_dir
+):
+    path = tmp_path / "script.py"
+    path.write_text(ON_A_CLUSTER)
+    ended = subprocess.run(
+        [sys.executable, path], capture_output=True, check=True, text=True
+    )
+
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert found["answer"] == "hello"
+    assert "controller" in found["before"]
+    assert (found["after"], found["cpus"]) == ([], 4.0)
+    assert list(runtime_dir.glob("*")) == []
+
+
 def _listening(port):
     """Occupy a port, or leave it to whoever has it."""
     try:

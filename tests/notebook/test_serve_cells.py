@@ -62,7 +62,7 @@ def test_a_constructor_that_fails_shows_the_cells_line_and_the_old_version_serve
 
     assert shown.error == "ConstructorError"
     assert shown.text.count("ValueError: no luck") == 1
-    assert "line 7" in shown.text
+    assert "Cell In[3], line 7" in shown.text
     assert "raise ValueError('no luck')" in shown.text
     assert "workbench/" not in shown.text
     assert "✕ default · failed" in shown.text

@@ -58,6 +58,8 @@ def prepare_environment(plan: RayPlan, environ: MutableMapping[str, str]) -> Non
     environ["RAY_worker_maximum_startup_concurrency"] = str(_PRESTARTED_WORKERS)
     # Ray's workers run at nice 15: proxy and replicas would lose to any other process.
     environ["RAY_worker_niceness"] = "0"
+    # On a busy machine the raylet may take longer than Ray's 30 s.
+    environ["RAY_raylet_start_wait_time_s"] = "120"
     environ["RAY_AUTH_MODE"] = "token"
     environ["RAY_AUTH_TOKEN"] = plan.token
     environ.pop("RAY_ADDRESS", None)

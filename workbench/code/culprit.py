@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.code.closure import Use, is_code, travels_by_value, uses_of, walk
+from workbench.code.pickling import reduce_specially
 from workbench.errors import ShippingError
 
 __all__ = ["Culprit", "blame", "blame_argument", "find_culprit", "values_used"]
@@ -124,8 +125,21 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, object]]:
     elif isinstance(value, types.MethodType):
         yield f"{path}.__self__", value.__self__
     else:
-        attributes = getattr(value, "__dict__", {})
-        yield from ((f"{path}.{name}", part) for name, part in attributes.items())
+        yield from _pickled_parts(value, path)
+
+
+def _pickled_parts(value: Any, path: str) -> Iterator[tuple[str, object]]:
+    """What pickle takes of an object; nothing if it is the object that refuses."""
+    try:
+        reduced = reduce_specially(value) or value.__reduce_ex__(5)
+    except Exception:  # noqa: BLE001 - any __reduce__ may fail in its own way
+        return
+    if isinstance(reduced, tuple):
+        _, arguments, state = (*reduced, None)[:3]
+        for each in state if isinstance(state, tuple) else [state]:
+            if isinstance(each, dict):
+                yield from ((f"{path}.{name}", part) for name, part in each.items())
+        yield from ((f"the inside of {path}", part) for part in arguments)
 
 
 def _place_of(use: Use) -> str:

@@ -30,6 +30,7 @@ from workbench.code.load import main_names
 from workbench.code.modules import Modules, is_installed
 from workbench.code.pickling import CodePickler, reduce_lock
 from workbench.code.version import Substitute, hash_code, hash_init
+from workbench.errors import ShippingError
 
 __all__ = ["Shipment", "ship"]
 
@@ -168,6 +169,8 @@ def _pickle_code(target: Callable[..., object]) -> _Pickles:
     pickles = _Pickles()
     try:
         pickles.dump_with_names(target)
+    except ShippingError:  # of an object that knows better why not
+        raise
     except Exception as error:  # noqa: BLE001 - any __reduce__ fails in its own way
         raise blame(target, error, _dump_alone) from None
     return pickles
@@ -182,6 +185,8 @@ def _pickle_arguments(
     pickles = _Pickles(substitute)
     try:
         pickles.dump_with_names((args, kwargs))
+    except ShippingError:
+        raise
     except Exception as error:
         for name, value in _named_arguments(target, args, kwargs):
             found = find_culprit(

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from workbench.code.classes import adopt, mark_of
 from workbench.code.culprit import find_culprit
 from workbench.code.pickling import CodePickler, Reduced
+from workbench.errors import WorkbenchError
 
 __all__ = ["dump_value", "dump_with_code", "load_value"]
 
@@ -44,9 +45,12 @@ def dump_with_code(value: object) -> list[bytes | memoryview]:
 
     Raises:
         TypeError: something in it cannot travel; says what and where.
+        WorkbenchError: something of ours refuses to travel like that.
     """
     try:
         return _dump(value)
+    except WorkbenchError:  # a handle, say, that knows better why not
+        raise
     except Exception as error:  # noqa: BLE001 - any __reduce__ fails in its own way
         culprit = find_culprit(value, "value", _dump)
         msg = f"{culprit.text if culprit else 'The value'} cannot be sent: {error}"

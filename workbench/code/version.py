@@ -148,7 +148,7 @@ class _Hasher:
         if kind in {set, frozenset}:
             return self._sequence(kind.__name__, sorted(value, key=self._lone_digest))
         other = self._substitute(value)
-        if other is not None:
+        if other is not None and other is not value:
             return self.digest(other)
         return self._object(value)
 
@@ -301,12 +301,16 @@ def _array_parts(array: Any) -> list[Any]:
 
 @functools.cache
 def _distribution(top: str) -> str:
-    """Name and version of what a package was installed from."""
+    """A package and the version that is installed of it."""
     try:
-        return f"{top}=={importlib.metadata.version(top)}"
+        version = importlib.metadata.version(top)
     except importlib.metadata.PackageNotFoundError:
-        names = sorted(set(_by_package().get(top, ())))
-        return ",".join(f"{each}=={importlib.metadata.version(each)}" for each in names)
+        # Asking which distribution holds a package reads all of them: 200 ms.
+        version = getattr(sys.modules.get(top), "__version__", None) or ",".join(
+            importlib.metadata.version(name)
+            for name in sorted(set(_by_package().get(top, ())))
+        )
+    return f"{top}=={version}"
 
 
 @functools.cache

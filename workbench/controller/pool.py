@@ -118,11 +118,6 @@ class ShellPool:
         """Processes of the spare shells."""
         return [each.process.name for each in self._ready]
 
-    async def close(self) -> None:
-        """End the spare shells."""
-        spare, self._ready = self._ready, []
-        await asyncio.gather(*(each.process.end() for each in spare))
-
     async def _watch(self, process: Process) -> None:
         """Forget a shell that dies before anybody took it."""
         await process.wait_for_death()

@@ -23,7 +23,8 @@ class ProxyKeeper:
         self._body = body
         self._config = template
         self._process: Process | None = None
-        self._is_closing = False
+        self.is_closing = False
+        """Its end is wanted: no other proxy is to be started."""
         self.status = ProxyStatus.STARTING
         self.port = template.pinned_port
         self.pid = 0
@@ -67,17 +68,11 @@ class ProxyKeeper:
         """Start it again whenever it dies; run as a task."""
         while self._process is not None:
             cause = await self._process.wait_for_death()
-            if self._is_closing:
+            if self.is_closing:
                 return
             self.status = ProxyStatus.STARTING
             _log.warning("The proxy died (%s); starting another", cause)
             await self._start_again()
-
-    async def close(self) -> None:
-        """End the proxy."""
-        self._is_closing = True
-        if self._process is not None:
-            await self._process.end()
 
     async def _start_again(self) -> None:
         while True:

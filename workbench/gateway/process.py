@@ -33,7 +33,12 @@ from workbench.loop import LoopThread
 from workbench.proxy.process import ProxyProcess
 from workbench.replica.process import ReplicaProcess
 from workbench.spec.application import DeployRequest
-from workbench.spec.control import ControlConfig, Credentials, Introduction
+from workbench.spec.control import (
+    CONTROLLER_NAME,
+    ControlConfig,
+    Credentials,
+    Introduction,
+)
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.http import DEFAULT_PORT
 from workbench.spec.proxy import ProxyConfig
@@ -200,8 +205,16 @@ class _Control:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_S):
                 await asyncio.gather(*(self._controller.delete(each) for each in names))
-        await self._proxies.close()
-        await self._pool.close()
+        self._proxies.is_closing = True
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
+        # By name, so that a shell that was just being started goes too.
+        for name in await self._cluster.list_names():
+            process = (
+                None if name == CONTROLLER_NAME else await self._cluster.find(name)
+            )
+            if process is not None:
+                await process.end()
 
     # -- start-up ------------------------------------------------------------------
 

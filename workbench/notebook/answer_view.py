@@ -2,6 +2,7 @@
 
 import json
 from html import escape
+from textwrap import wrap
 
 from workbench.notebook.backend import Answer
 from workbench.notebook.display import MARKS, View, duration, framed, mark
@@ -33,21 +34,32 @@ def answer_view(answer: Answer) -> View:
 
 def _body(answer: Answer, type_: str) -> str:
     if type_ == "application/json":
-        return _pretty(answer.text)
+        try:
+            return _pretty(answer.json())
+        except ValueError:
+            return answer.text
     if type_.startswith("text/") or not type_:
         return answer.text
     return f"({len(answer.content)} bytes of {type_})"
 
 
-def _pretty(text: str) -> str:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
+def _pretty(value: object, margin: str = "") -> str:
+    """JSON with a line for each item of what is too long for one line."""
     short = json.dumps(value, ensure_ascii=False)
-    if len(short) <= _WIDTH:
+    if len(margin) + len(short) <= _WIDTH or not isinstance(value, (dict, list)):
         return short
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    inner = f"{margin}  "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {_pretty(value[key], inner)}" for key in value]
+    elif any(isinstance(item, (dict, list)) for item in value):
+        items = [_pretty(item, inner) for item in value]
+    else:  # plain numbers, say: as many on a line as fit
+        items = wrap(short[1:-1], _WIDTH - len(inner), break_long_words=False)
+        return "\n".join(
+            [short[0], *(inner + line for line in items), margin + short[-1]]
+        )
+    lines = ",\n".join(inner + item for item in items)
+    return f"{short[0]}\n{lines}\n{margin}{short[-1]}"
 
 
 def _shortened(text: str) -> str:

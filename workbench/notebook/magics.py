@@ -9,6 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import no_var_expand
 
 from workbench.deployment import Application, Deployment
+from workbench.errors import WorkbenchError
 from workbench.notebook.answer_view import answer_view
 from workbench.notebook.arguments import CELL, VERBS, HelpAsked, nearest, overview
 from workbench.notebook.backend import Backend
@@ -16,6 +17,7 @@ from workbench.notebook.cells import find_application, run_body
 from workbench.notebook.deploys import Wishes, deploy_and_show
 from workbench.notebook.display import screen_for, show
 from workbench.notebook.status_view import status_view
+from workbench.notebook.tracebacks import name_cells
 from workbench.spec.application import Owner
 
 __all__ = ["ServeMagics"]
@@ -43,7 +45,7 @@ class ServeMagics:
 
     @no_var_expand
     def serve_cell(self, line: str, cell: str) -> None:
-        with _help_shown():
+        with self._asides():
             asked = CELL.parse(line)
             outcome = run_body(self._shell, cell)
             if not isinstance(outcome.value, (Application, Deployment, type(None))):
@@ -72,7 +74,7 @@ class ServeMagics:
         if verb in {"help", "-h", "--help"}:
             print(overview())  # noqa: T201 - asked for in a cell, shown in a cell
         elif verb in {"", *self._verbs}:
-            with _help_shown():
+            with self._asides():
                 self._verbs[verb or "status"](rest.strip())
         else:
             like = nearest(verb, self._verbs, "%serve {}")
@@ -87,7 +89,7 @@ class ServeMagics:
 
     def _status(self, line: str) -> None:
         VERBS["status"].parse(line)
-        show(status_view(self._backend.status()))
+        self._show_status()
 
     def _delete(self, line: str) -> None:
         name = VERBS["delete"].parse(line).name
@@ -99,17 +101,17 @@ class ServeMagics:
             )
             raise UsageError(msg)
         self._backend.delete(name)
-        show(status_view(self._backend.status()))
+        self._show_status()
 
     def _shutdown(self, line: str) -> None:
         VERBS["shutdown"].parse(line)
         self._backend.shutdown()
-        show(status_view(self._backend.status()))
+        self._show_status()
 
     def _connect(self, line: str) -> None:
         asked = VERBS["connect"].parse(line)
         self._backend.connect(asked.url, asked.token)
-        show(status_view(self._backend.status()))
+        self._show_status()
 
     def _query(self, line: str) -> None:
         # The rest of the line is JSON as it stands: its quotes are its own.
@@ -119,6 +121,7 @@ class ServeMagics:
         show(answer_view(self._backend.query(asked.path, value)))
 
     def _value(self, text: str) -> object:
+        """JSON as it was written, or what a variable holds."""
         try:
             value: object = json.loads(text)
         except ValueError as error:
@@ -126,15 +129,34 @@ class ServeMagics:
                 msg = f"%serve query: {text!r} is neither JSON ({error}) nor a variable"
                 raise UsageError(msg) from None
             value = self._shell.user_ns[text]
+            self._require_json(text, value)
         return value
 
+    @staticmethod
+    def _require_json(name: str, value: object) -> None:
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            like = f"; try {name}.tolist()" if hasattr(value, "tolist") else ""
+            msg = f"%serve query: {name} cannot be sent as JSON ({error}){like}"
+            raise UsageError(msg) from None
 
-@contextmanager
-def _help_shown() -> Iterator[None]:
-    try:
-        yield
-    except HelpAsked as asked:
-        print(asked)  # noqa: T201 - as above
+    def _show_status(self) -> None:
+        show(status_view(self._backend.status(), readable=self._name_cells))
+
+    @contextmanager
+    def _asides(self) -> Iterator[None]:
+        """Answer `--help`; in errors, call cells as the reader does."""
+        try:
+            yield
+        except HelpAsked as asked:
+            print(asked)  # noqa: T201 - as above
+        except WorkbenchError as error:
+            error.message = self._name_cells(error.message).rstrip()
+            raise
+
+    def _name_cells(self, text: str) -> str:
+        return name_cells(self._shell, text)
 
 
 def _owner(shell: InteractiveShell) -> Owner:

@@ -1,5 +1,6 @@
 """Draws what an instance serves."""
 
+from collections.abc import Callable
 from html import escape
 from textwrap import indent
 
@@ -32,8 +33,11 @@ _FIRST_CELL = (
 )
 
 
-def status_view(status: ServeStatus) -> View:
-    """The applications, their deployments, and what to do next."""
+def status_view(status: ServeStatus, *, readable: Callable[[str], str] = str) -> View:
+    """The applications, their deployments, and what to do next.
+
+    `readable` puts the tracebacks in messages into a reader's words.
+    """
     if status.instance is None:
         return _nothing("Nothing runs.", ())
     address, notes = status.instance.http_url, status.instance.notes
@@ -42,7 +46,8 @@ def status_view(status: ServeStatus) -> View:
     count = len(status.applications)
     gist = f"{count} application{'s' if count > 1 else ''} at {address}"
     lines = _lines(status)
-    notes = (*notes, *_messages(status), *_next_steps(status))
+    messages = map(readable, _messages(status))
+    notes = (*notes, *messages, *_next_steps(status))
     return View(
         line=gist,
         text="\n".join(

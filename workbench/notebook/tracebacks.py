@@ -5,11 +5,14 @@ before it draws one itself; the exception stays the user's own, so `%debug` and
 `sys.last_value` work as in any cell.
 """
 
+import re
 from types import TracebackType
 
 from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["CellSyntaxError", "show_from", "show_only"]
+__all__ = ["CellSyntaxError", "name_cells", "show_from", "show_only"]
+
+_LINE_OF_FILE = re.compile(r'File "([^"]+)", line')
 
 
 class CellSyntaxError(Exception):
@@ -37,6 +40,20 @@ def show_from(shell: InteractiveShell, error: BaseException, filename: str) -> N
         first = first.tb_next
     if first is not None:
         _attach(error, lambda: _draw(shell, error, first))
+
+
+def name_cells(shell: InteractiveShell, text: str) -> str:
+    """A traceback's text with this notebook's cells called by their numbers.
+
+    A replica knows a cell by the file name that the kernel gave it, which says nothing
+    to a reader: `File "/tmp/ipykernel_71/9.py", line 4` becomes `Cell In[3], line 4`.
+    """
+
+    def named(found: re.Match[str]) -> str:
+        label = shell.compile.format_code_name(found[1])
+        return found[0] if label is None else f"{' '.join(label)}, line"
+
+    return _LINE_OF_FILE.sub(named, text)
 
 
 def show_only(error: BaseException, text: str) -> None:

@@ -72,9 +72,8 @@ class _Responder:
         if kind == "http.response.start" and self.progress is _Progress.NOT_BEGUN:
             self._on_start(message)
         elif kind == "http.response.body" and self._head is not None:
-            body = message.get("body", b"")
-            if not isinstance(body, bytes | memoryview):
-                body = bytes(body)
+            # A copy of what is not bytes: the application may write to it again.
+            body = bytes(message.get("body", b""))
             await self._on_body(self._head, body, more=message.get("more_body", False))
         else:
             msg = (
@@ -100,9 +99,7 @@ class _Responder:
         self.progress = _Progress.IN_BODY
         self._exchange.begin(head, (b"",))
 
-    async def _on_body(
-        self, head: HttpReply, body: bytes | memoryview, *, more: bool
-    ) -> None:
+    async def _on_body(self, head: HttpReply, body: bytes, *, more: bool) -> None:
         exchange = self._exchange
         is_first = self.progress is _Progress.HEAD_KNOWN
         self.close()

@@ -124,7 +124,7 @@ class Exchange(Running):
         await self.send_pieces(body)
         self.end()
 
-    async def send_pieces(self, body: bytes | memoryview) -> None:
+    async def send_pieces(self, body: bytes) -> None:
         """Send part of a body, in several chunks if it is large."""
         if len(body) <= WHOLE_BYTES:
             await self.chunk((body,))
@@ -157,7 +157,7 @@ class Exchange(Running):
 class HttpRequest(Request):
     """Starlette's request, quicker to read when its body is already there.
 
-    `await request.json()` of a small body takes 0.6 µs here, 9.7 in the base class.
+    `await request.json()` of a small body takes 0.9 µs here, 7.3 in the base class.
     """
 
     def __init__(self, scope: Scope, receive: Receive, body: bytes | None) -> None:

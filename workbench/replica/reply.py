@@ -30,7 +30,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     status: int
     head: bytes
-    body: bytes | memoryview
+    body: bytes
     length: int | None
 
 

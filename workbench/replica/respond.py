@@ -100,4 +100,4 @@ def _render_response(response: Response) -> Reply | None:
     if type(response).__call__ is not Response.__call__ or response.background:
         return None
     head, length = head_of(response.raw_headers)
-    return Reply(check_status(response.status_code), head, response.body, length)
+    return Reply(check_status(response.status_code), head, bytes(response.body), length)

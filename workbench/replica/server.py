@@ -161,6 +161,9 @@ class ReplicaServer:
         context = copy_context()
         about = RequestContext(running.request_id, route, self._app_name)
         context.run(current_request.set, about)
+        # A task for every call, though most never wait: to run the first step by hand
+        # would save 2 of about 8 µs, but asyncio.timeout, task groups and anyio, which
+        # ask for the current task, would then fail or find the wrong one.
         work = self._run(running, code)
         running.task = self._loop.create_task(work, context=context)
 
@@ -211,7 +214,7 @@ class ReplicaServer:
 
     # -- messages about calls that run -------------------------------------------------
 
-    def _find(self, channel: Channel, call_id: int) -> "Running | None":
+    def _find(self, channel: Channel, call_id: int) -> Running | None:
         return self._calls[channel].get(call_id)
 
     def _on_cancel(self, channel: Channel, cancel: Cancel, _: Buffers) -> None:

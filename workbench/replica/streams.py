@@ -16,7 +16,8 @@ from workbench.replica.threads import Threads
 
 __all__ = ["pump"]
 
-# Items that a sync generator may be ahead of the sending.
+# Items that a sync generator may be ahead of the sending, so that its thread and the
+# loop need not wait for each other at every item.
 _AHEAD = 8
 
 Sent = TypeVar("Sent")

@@ -12,6 +12,7 @@
 A Ray Serve program ports by changing the import line.
 """
 
+import logging
 import threading
 
 from workbench import api
@@ -23,6 +24,13 @@ from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.serve.config import http_options as as_http_options
 from workbench.spec.http import HTTPOptions
 from workbench.spec.status import ServeStatus
+
+_log = logging.getLogger("workbench.serve")
+if not _log.handlers:
+    # Scripts should see where their application answers without setting up logging.
+    _log.addHandler(logging.StreamHandler())
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
 
 __all__ = [
     "Application",
@@ -58,7 +66,11 @@ def start(
         PortBusyError: the port asked for by number is taken.
         StartError: the instance did not come up.
     """
-    api.start(http=as_http_options(http_options), keep=keep)
+    found = api.start(
+        http=as_http_options(http_options), keep=keep, on_progress=_log.info
+    )
+    for note in found.notes:
+        _log.warning(note)
 
 
 def run(
@@ -78,7 +90,13 @@ def run(
         ValueError: the route cannot be.
         RuntimeError: it did not come up (a DeployError); what served before still does.
     """
-    deployed = api.deploy(target, name=name, route_prefix=route_prefix)
+    deployed = api.deploy(
+        target, name=name, route_prefix=route_prefix, on_progress=_log.info
+    )
+    for warning in deployed.warnings:
+        _log.warning(warning)
+    where = f" at {deployed.url}" if deployed.url else ", reached by its handle"
+    _log.info("%s is live%s (%.2f s)", name, where, deployed.took_s)
     if blocking:
         while True:
             threading.Event().wait(1.0)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.code.values import dump_value, load_value
+from workbench.errors import ShippingError
 
 SOURCE = """
 import dataclasses, enum
@@ -132,6 +133,7 @@ def test_a_replica_gives_back_the_notebooks_own_classes(authored, replica):
         f"""
 import __main__
 from workbench.code.values import dump_value, load_value
+from workbench.errors import ShippingError
 point = load_value([bytes.fromhex(each) for each in {sent!r}])
 assert type(point) is type(args[0]) is __main__.Point
 result = (*target()(7), point)
@@ -238,6 +240,30 @@ def test_what_cannot_travel_is_named():
         TypeError, match=r"`value\['jobs'\]\[1\].lock` \(_thread.lock\)"
     ):
         dump_value(value)
+
+
+def test_an_object_of_ours_says_itself_why_it_stays():
+    class Response:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def __reduce__(self):
+            raise ShippingError("Pass it directly.")
+
+    with pytest.raises(ShippingError, match="Pass it directly"):
+        dump_value([Response()])
+
+
+def test_an_object_that_refuses_is_the_culprit_whatever_it_holds():
+    class Refuses:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def __getstate__(self):
+            raise ValueError("not me")
+
+    with pytest.raises(TypeError, match=r"`value\[0\]` \(.*Refuses\) .*: not me"):
+        dump_value([Refuses()])
 
 
 @pytest.mark.parametrize("name", ["Point", "Color"])

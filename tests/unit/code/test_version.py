@@ -117,6 +117,57 @@ def test_the_name_of_the_class_counts_for_its_instances(hashes):
     assert hashes.changes(BASE, renamed) == BOTH
 
 
+def test_a_constructor_above_counts_and_methods_beside_it_do_not(hashes):
+    source = """
+    class Base:
+        def __init__(self): self.a = 1
+    class Model(Base):
+        def __init__(self):
+            super().__init__()
+            self.kind = __class__
+        def other(self): return 2
+    """
+
+    assert hashes.changes(source, source.replace("return 2", "return 3")) == CODE
+    assert hashes.changes(source, source.replace("self.a = 1", "self.a = 2")) == BOTH
+
+
+def test_fields_of_a_dataclass_are_its_constructor(hashes):
+    source = """
+    from dataclasses import dataclass
+    @dataclass
+    class Model:
+        rate: float = 0.5
+        def __post_init__(self): self.prepare()
+        def prepare(self): self.x = 1
+        def __call__(self): return self.x
+    """
+
+    assert hashes.changes(source, source.replace("0.5", "0.6")) == BOTH
+    assert hashes.changes(source, source.replace("self.x = 1", "self.x = 2")) == BOTH
+    assert hashes.changes(source, source.replace("return self.x", "pass")) == CODE
+
+
+def test_an_abstract_base_or_a_property_changes_nothing_by_itself(hashes):
+    source = """
+    import abc
+    class Base(abc.ABC):
+        @abc.abstractmethod
+        def run(self): ...
+    class Model(Base):
+        def __init__(self): self.n = self.twice
+        @property
+        def twice(self): return self.size * 2
+        size = 4
+        def run(self): return isinstance(self, Base)
+    """
+
+    assert hashes.changes(source, source) == NOTHING
+    assert hashes.changes(source, source.replace("* 2", "* 3")) == BOTH
+    assert hashes.changes(source, source.replace("size = 4", "size = 5")) == BOTH
+    assert hashes.changes(source, source.replace("isinstance(", "issubclass(")) == CODE
+
+
 def test_bind_arguments_count_by_content(hashes):
     def init(*args, **kwargs):
         return hashes.of(BASE, *args, **kwargs)[1]

@@ -3,6 +3,7 @@
 `tests/notebook` runs the same magics against the real one.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -48,6 +49,9 @@ class Answer:
     @property
     def content(self) -> bytes:
         return self.text.encode()
+
+    def json(self) -> object:
+        return json.loads(self.text)
 
 
 @dataclass

@@ -97,6 +97,22 @@ def test_a_failed_deploy_shows_the_users_traceback_once(notebook):
     assert "handle" not in notebook.namespace
 
 
+def test_a_replicas_traceback_names_the_cell_as_the_reader_does(notebook):
+    notebook.run(f"%%serve\n{MODEL}")
+    method = notebook.namespace["Model"].func_or_class.__call__
+    where = f'File "{method.__code__.co_filename}", line 5, in __call__'
+    notebook.backend.fails_with = ConstructorError(f"Traceback:\n  {where}\n")
+    notebook.backend.applications["failed"] = running("Model", message=where)
+
+    for cell in (f"%%serve\n{MODEL}", "%serve"):
+        ran = notebook.run(cell)
+        shown = ran.shown + "".join(
+            output.data["text/plain"] for output in ran.output.outputs
+        )
+        assert "Cell In[2], line 5, in __call__" in shown
+        assert "ipython-input" not in shown
+
+
 def test_a_failed_redeploy_says_that_the_previous_version_serves(notebook):
     notebook.run(f"%%serve\n{MODEL}")
     notebook.backend.fails_with = ConstructorError("no")
@@ -229,6 +245,15 @@ def test_query_refuses_what_is_neither(notebook):
     assert not notebook.backend.queries
 
 
+def test_query_says_how_to_send_what_is_no_json(notebook):
+    notebook.run("import numpy\nimages = numpy.zeros((1, 2))")
+
+    ran = notebook.run("%serve query / images")
+
+    assert "images cannot be sent as JSON" in ran.shown
+    assert "try images.tolist()" in ran.shown
+
+
 def test_an_answer_that_is_an_error_shows_as_one(notebook):
     notebook.backend.answer = Answer(
         status_code=500,
@@ -261,7 +286,7 @@ def test_the_magics_explain_themselves(notebook):
 
 
 def test_a_wrong_verb_offers_the_nearest(notebook):
-    ran = notebook.run("%serve stauts")
+    ran = notebook.run("%serve state")
 
-    assert "no verb 'stauts'; did you mean `%serve status`?" in ran.shown
+    assert "no verb 'state'; did you mean `%serve status`?" in ran.shown
     assert ran.shown.count("\n") == 1

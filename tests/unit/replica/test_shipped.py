@@ -15,10 +15,10 @@ from workbench.replica import replica as replica_module
 pytestmark = pytest.mark.anyio
 
 CELL = """
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from workbench.deployment import ingress
 
-app = FastAPI()
+app, router = FastAPI(), APIRouter()
 FACTOR = 3
 
 
@@ -27,13 +27,16 @@ class Shop:
     def __init__(self, name):
         self.name = name
 
-    @app.get("/times/{number}")
+    @router.get("/times/{number}")
     def times(self, number: int):
         return {"name": self.name, "product": FACTOR * number}
 
     @app.get("/broken")
     async def broken(self):
         raise ValueError("in a cell")
+
+
+app.include_router(router, prefix="/v1")
 """
 
 
@@ -69,12 +72,12 @@ async def test_an_ingress_class_of_a_cell_is_served_and_kept(
         report = await bench.process.load(shipment(bench, main.Shop, "corner"))
         assert not report.error
         await bench.route()
-        first = await get(bench, "/times/2")
+        first = await get(bench, "/v1/times/2")
         broken = await get(bench, "/broken")
 
         main = run_cell(CELL.replace("FACTOR = 3", "FACTOR = 5"), "<cell-2>")
         report = await bench.process.keep(shipment(bench, main.Shop, "corner"))
-        second = await get(bench, "/times/2")
+        second = await get(bench, "/v1/times/2")
 
     assert (report.error, report.refused) == ("", "")
     assert first.body == b'{"name":"corner","product":6}'
