@@ -260,6 +260,42 @@ async def test_any_asgi_callable_serves(replica):
     assert (answer.status, answer.body, answer.reply.more) == (299, b"abab", False)
 
 
+async def test_a_bare_router_serves(replica):
+    router = APIRouter()
+
+    @ingress(router)
+    class Bare:
+        @router.get("/x")
+        async def read(self):
+            return type(self).__name__
+
+    async with replica() as bench:
+        await bench.load(Bare)
+        answer = await get(bench, "/x")
+
+    assert answer.body == b'"Bare"'
+
+
+async def test_a_large_body_and_reused_memory_arrive_whole(replica):
+    async def app(scope, receive, send):
+        assert scope["type"] == "http"
+        memory = bytearray(300_000)
+        await send({"type": "http.response.start", "status": 200})
+        for number in (1, 2):
+            memory[:] = bytes([number]) * len(memory)
+            body = {"type": "http.response.body", "body": memory, "more_body": True}
+            await send(body)
+        await send({"type": "http.response.body"})
+
+    async with replica() as bench:
+        await bench.load(ingress(app)())
+        answer = await bench.http().until(lambda got: got.reply)
+        answer.ticket.credit(1_000_000)
+        await answer.done()
+
+    assert answer.body == b"\1" * 300_000 + b"\2" * 300_000
+
+
 async def test_the_head_goes_out_even_if_the_body_takes_its_time(replica):
     gate = asyncio.Event()
 

@@ -186,6 +186,32 @@ async def test_an_http_exception_is_its_status(replica):
     assert "x-why: gone" in answer.head
 
 
+@pytest.mark.parametrize(("status", "body"), [(422, b'{"detail":{"a":1}}'), (204, b"")])
+async def test_its_detail_may_be_any_value(replica, status, body):
+    def refuse(request):
+        raise HTTPException(status, {"a": 1})  # type: ignore[arg-type]  # as FastAPI's
+
+    async with replica() as bench:
+        await bench.load(refuse)
+        answer = await bench.http().done()
+
+    assert (answer.status, answer.body) == (status, body)
+
+
+async def test_what_a_def_leaves_to_be_awaited_is_awaited(replica):
+    async def later():
+        return "awaited"
+
+    def delegate(request):
+        return later()
+
+    async with replica() as bench:
+        await bench.load(delegate)
+        answer = await bench.http().done()
+
+    assert answer.body == b"awaited"
+
+
 async def test_back_pressure_further_down_is_passed_on(replica):
     async def busy(request):
         raise BackPressureError("5 calls wait")
