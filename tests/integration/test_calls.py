@@ -160,7 +160,7 @@ def test_streams_are_iterated_sync_and_async(run):
         def count(self, n):
             yield from range(n)
 
-        async def acount(self, n):
+        async def count_async(self, n):
             for i in range(n):
                 yield i
             raise ValueError("end")
@@ -174,7 +174,7 @@ def test_streams_are_iterated_sync_and_async(run):
     assert asyncio.run(collect()) == [0, 1, 2, 3, 4]
     received = []
     with pytest.raises(ValueError, match="end"):
-        received.extend(handle.acount.remote(2))
+        received.extend(handle.count_async.remote(2))
     assert received == [0, 1]
 
 

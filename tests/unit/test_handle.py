@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import threading
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,8 @@ class Router:
         return len(self.calls) + 1
 
     def submit(self, deployment, message, buffers, receiver):
-        args, kwargs = load_value(buffers)
+        sent: Any = load_value(buffers)
+        args, kwargs = sent
         self.calls.append((deployment, message.method, args, kwargs))
         self.submitted.set()
         if self.answer is not None:

@@ -57,14 +57,17 @@ def test_a_kept_instance_is_preferred_even_to_a_newer_one(tmp_path):
     make("old", kept=True, started_at=1.0).write(tmp_path)
     make("new", kept=True, started_at=2.0).write(tmp_path)
 
-    assert find(tmp_path, only_kept=False).id == "new"
+    found = find(tmp_path, only_kept=False)
+
+    assert found is not None
+    assert found.id == "new"
 
 
 def test_who_wants_a_kept_instance_gets_no_other(tmp_path):
     make("script").write(tmp_path)
 
     assert find(tmp_path, only_kept=True) is None
-    assert find(tmp_path, only_kept=False).id == "script"
+    assert find(tmp_path, only_kept=False) == make("script")
 
 
 def test_the_channel_secret_depends_on_the_token_and_hides_it():

@@ -16,7 +16,7 @@ from workbench.notebook.tracebacks import show_only
 from workbench.spec.application import Owner
 from workbench.spec.status import ApplicationStatus, DeployEvent, ServeStatus
 
-__all__ = ["Wishes", "deploy_and_show"]
+__all__ = ["LiveCard", "Wishes", "choose_route", "deploy_and_show"]
 
 _GOES_ON = "`%serve status` shows how it goes on."
 

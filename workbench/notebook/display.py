@@ -14,7 +14,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display, update_display
 
 __all__ = [
+    "NotebookScreen",
     "Screen",
+    "TerminalScreen",
     "View",
     "duration",
     "framed",

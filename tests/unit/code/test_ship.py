@@ -387,7 +387,9 @@ def test_the_error_names_the_argument(notebook):
 
     with pytest.raises(ShippingError, match=r"`client\['a'\]\[0\]` \(generator\)"):
         notebook.ship("Model", {"a": [iter_nothing()]})
-    with pytest.raises(ShippingError, match=r"given `db` \(sqlite3.Connec") as caught:
+    with pytest.raises(
+        ShippingError, match=r"given `db` \(sqlite3.Connection"
+    ) as caught:
         notebook.ship("Model", 1, db=sqlite3.connect(":memory:"))
     assert "create it in __init__" in caught.value.hint
 

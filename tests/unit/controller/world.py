@@ -79,7 +79,7 @@ class World:
 
     def run(self):
         """Turn until nothing is left to do; returns all actions."""
-        done = []
+        done: list[Start | Stop | Update] = []
         for _ in range(100):
             actions = self.turn()
             if not actions:
