@@ -37,7 +37,8 @@ def run_host(plan: LaunchPlan) -> int:
     reports = _Reports(plan.report_fd)
     ray_plan = RayPlan(
         address=plan.ray_address,
-        temp_dir=Path(plan.home),
+        # Ray opens its directory to everybody; the one around it lets nobody in.
+        temp_dir=Path(plan.home) / "r",
         num_cpus=plan.num_cpus,
         object_store_mb=plan.object_store_mb,
         token=plan.token,
@@ -125,7 +126,7 @@ def _announce(plan: LaunchPlan, found: Credentials, reports: _Reports) -> None:
         token=found.token,
         pid=os.getppid(),
         is_kept=plan.owner_pid is None,
-        log=str(Path(plan.home) / "launcher.log"),
+        home=plan.home,
         started_at=time.time(),
     )
     instance.write(Path(plan.runtime_dir))

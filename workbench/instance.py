@@ -9,11 +9,12 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["InstanceFile", "channel_secret", "find", "list_instances"]
+__all__ = ["InstanceFile", "channel_secret", "find", "home_name", "list_instances"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,8 @@ class InstanceFile:
     """The launcher's process on this host."""
     is_kept: bool
     """Outlives whoever started it; others may deploy on it."""
-    log: str
+    home: str
+    """Its directory, for sockets, Ray's session and the log."""
     started_at: float
     """Seconds since the epoch."""
 
@@ -49,6 +51,11 @@ class InstanceFile:
         self.path(runtime_dir).unlink(missing_ok=True)
 
 
+def home_name(instance_id: str) -> str:
+    """Name of an instance's directory; short, as socket paths must be."""
+    return f"wb-{instance_id}"
+
+
 def list_instances(runtime_dir: Path) -> Iterator[InstanceFile]:
     """The instances that run on this host for this user, newest first."""
     found = []
@@ -60,7 +67,7 @@ def list_instances(runtime_dir: Path) -> Iterator[InstanceFile]:
         if _is_running(instance.pid):
             found.append(instance)
         else:
-            path.unlink(missing_ok=True)
+            _sweep(path, instance)
     yield from sorted(found, key=lambda each: -each.started_at)
 
 
@@ -79,6 +86,13 @@ def channel_secret(token: str) -> bytes:
     the token itself never travels on a channel.
     """
     return hmac.new(token.encode(), b"workbench channel", hashlib.sha256).digest()
+
+
+def _sweep(path: Path, instance: InstanceFile) -> None:
+    """Remove what an instance left that was killed before it could clear up."""
+    if Path(instance.home).name == home_name(instance.id):
+        shutil.rmtree(instance.home, ignore_errors=True)
+    path.unlink(missing_ok=True)
 
 
 def _is_running(pid: int) -> bool:

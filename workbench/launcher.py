@@ -34,7 +34,7 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchPlan:
-    """Everything the launcher is told, as one JSON argument."""
+    """Everything the launcher is told, as JSON on its standard input."""
 
     id: str
     token: str
@@ -52,7 +52,7 @@ class LaunchPlan:
     """Where progress goes: JSON lines with `progress`, `ready` or `error`."""
 
     def dump(self) -> str:
-        """The argument for `main`."""
+        """The input for `main`."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -64,7 +64,7 @@ class LaunchPlan:
 
 def main() -> None:
     """Run one instance from start to end."""
-    plan = LaunchPlan.load(sys.argv[1])
+    plan = LaunchPlan.load(sys.stdin.read())
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     stop = _StopSignal()
     host = os.fork()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench import errors
+from workbench.instance import home_name
 from workbench.launcher import LaunchPlan
 from workbench.settings import Settings, new_token
 from workbench.spec.http import HTTPOptions
@@ -67,15 +68,18 @@ def start_instance(
     )
     log = home / "launcher.log"
     with log.open("wb") as output:
-        launcher = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "workbench.launcher", plan.dump()],
-            stdin=subprocess.DEVNULL,
+        launcher = subprocess.Popen(
+            [sys.executable, "-m", "workbench.launcher"],
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             pass_fds=[write_end],
             start_new_session=True,
         )
     os.close(write_end)
+    assert launcher.stdin is not None
+    with launcher.stdin as plans:  # not as an argument: others can read those
+        plans.write(plan.dump().encode())
     # Its end is taken note of, so that it does not stay as a zombie of this process.
     threading.Thread(target=launcher.wait, daemon=True).start()
     try:
@@ -89,7 +93,7 @@ def start_instance(
 
 def _make_home(instance_id: str) -> Path:
     parent = _SHORT_TEMP if _SHORT_TEMP.is_dir() else Path(tempfile.gettempdir())
-    home = parent / f"wb-{instance_id}"
+    home = parent / home_name(instance_id)
     home.mkdir(mode=0o700)
     return home
 

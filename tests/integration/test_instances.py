@@ -135,6 +135,7 @@ def test_a_killed_launcher_takes_its_instance_along(tmp_path, runtime_dir):
     assert eventually(lambda: not any(_is_alive(pid) for pid in workers), within_s=60)
     assert eventually(lambda: list(list_instances(runtime_dir)) == [])
     assert eventually(lambda: not any(_is_alive(pid) for pid in everything))
+    assert not Path(f"/tmp/wb-{about['id']}").exists()
 
 
 def test_a_busy_default_port_means_the_next_free_one_and_a_note(tmp_path, runtime_dir):

@@ -10,14 +10,14 @@ from workbench.instance import InstanceFile, channel_secret, find, list_instance
 from workbench.settings import Settings
 
 
-def make(name, *, pid=None, kept=False, started_at=1.0):
+def make(name, *, pid=None, kept=False, started_at=1.0, home=""):
     return InstanceFile(
         id=name,
         url="http://127.0.0.1:1",
         token="t",
         pid=os.getpid() if pid is None else pid,
         is_kept=kept,
-        log="",
+        home=str(home),
         started_at=started_at,
     )
 
@@ -44,6 +44,17 @@ def test_the_file_of_a_dead_process_is_removed(tmp_path, dead_pid):
 
     assert list(list_instances(tmp_path)) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_instance_left_is_removed_but_nothing_else(tmp_path, dead_pid):
+    left, other = tmp_path / "wb-gone", tmp_path / "precious"
+    for directory in (left, other):
+        (directory / "r").mkdir(parents=True)
+    make("gone", pid=dead_pid, home=left).write(tmp_path / "runtime")
+    make("forged", pid=dead_pid, home=other).write(tmp_path / "runtime")
+
+    assert list(list_instances(tmp_path / "runtime")) == []
+    assert (left.exists(), other.exists()) == (False, True)
 
 
 def test_a_file_that_is_no_instance_is_passed_over(tmp_path):
