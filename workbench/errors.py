@@ -13,6 +13,7 @@
     ├── CallError                  one call to a deployment went wrong
     │   ├── RemoteError            the user's code raised (also is its own type)
     │   ├── NoSuchMethodError      the deployment has no method of that name
+    │   ├── NotStreamingError (TypeError)  a stream asked of what is none, or the reverse
     │   ├── ReplicaUnavailableError  the replica ended with the call unanswered
     │   ├── DeploymentUnavailableError  nothing runs that could take the call
     │   ├── BackPressureError      the deployment's queue is full
@@ -31,6 +32,7 @@ __all__ = [
     "InstanceError",
     "NoInstanceError",
     "NoSuchMethodError",
+    "NotStreamingError",
     "PlacementError",
     "PortBusyError",
     "ProtocolError",
@@ -150,6 +152,12 @@ class RemoteError(CallError):
 
 class NoSuchMethodError(CallError):
     """The deployment has no method of that name."""
+
+
+class NotStreamingError(CallError, TypeError):
+    """A generator was called without `stream=True`, or something else with it."""
+
+    hint = "Use handle.options(stream=True) for generators, and only for them."
 
 
 class ReplicaUnavailableError(CallError):

@@ -178,6 +178,23 @@ def test_streams_are_iterated_sync_and_async(run):
     assert received == [0, 1]
 
 
+def test_a_stream_and_a_plain_call_are_not_mixed_up(run):
+    @serve.deployment
+    class Both:
+        def stream(self):
+            yield 1
+
+        def plain(self):
+            return 1
+
+    handle = run(Both.bind())
+
+    with pytest.raises(TypeError, match="stream=True"):
+        handle.stream.remote().result(timeout_s=30)
+    with pytest.raises(TypeError, match="without stream=True"):
+        list(handle.options(stream=True).plain.remote())
+
+
 def test_large_arrays_travel_whole(run):
     @serve.deployment
     class Double:

@@ -27,6 +27,7 @@ from workbench.errors import (
     CallError,
     DeploymentUnavailableError,
     NoSuchMethodError,
+    NotStreamingError,
     RemoteError,
     ReplicaUnavailableError,
     RequestCancelledError,
@@ -52,7 +53,7 @@ _NEVER_AGAIN = (StopIteration, StopAsyncIteration)
 
 _ERRORS: dict[FailureKind, type[CallError]] = {
     FailureKind.NO_SUCH_METHOD: NoSuchMethodError,
-    FailureKind.NOT_STREAMING: CallError,
+    FailureKind.NOT_STREAMING: NotStreamingError,
     FailureKind.CANCELLED: RequestCancelledError,
     FailureKind.REPLICA_LOST: ReplicaUnavailableError,
     FailureKind.UNAVAILABLE: DeploymentUnavailableError,

@@ -76,12 +76,6 @@ def _keep_inside(
     return False
 
 
-def _unchanging(buffer: pickle.PickleBuffer) -> bytes | memoryview:
-    """What may be written to after the call was made must not change on its way."""
-    view = buffer.raw()
-    return view if view.readonly else bytes(view)
-
-
 def _writable(buffer: bytes | memoryview) -> bytearray | memoryview:
     # An array that could be changed where it was made can be changed here.
     if isinstance(buffer, memoryview) and not buffer.readonly:

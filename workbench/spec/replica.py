@@ -1,6 +1,6 @@
 """What the controller and a replica process tell each other."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from workbench.spec.deployment import DeploymentOptions, Kind, Version
 from workbench.spec.table import Address
@@ -75,4 +75,3 @@ class Description:
     is_draining: bool = False
     ongoing: int = 0
     log_path: str = ""
-    extra: dict[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from workbench.errors import (
     CallError,
     DeploymentUnavailableError,
     NoSuchMethodError,
+    NotStreamingError,
     RemoteError,
     ReplicaUnavailableError,
     RequestCancelledError,
@@ -301,7 +302,7 @@ def test_an_error_with_a_socket_loses_only_that():
     ("kind", "expected"),
     [
         (FailureKind.NO_SUCH_METHOD, NoSuchMethodError),
-        (FailureKind.NOT_STREAMING, CallError),
+        (FailureKind.NOT_STREAMING, NotStreamingError),
         (FailureKind.CANCELLED, RequestCancelledError),
         (FailureKind.REPLICA_LOST, ReplicaUnavailableError),
         (FailureKind.UNAVAILABLE, DeploymentUnavailableError),
