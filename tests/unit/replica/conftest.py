@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from workbench.handle import set_runtime
 from workbench.replica import build, process
 from workbench.replica import replica as replica_module
+from workbench.replica.context import set_replica_context
 from workbench.replica.process import ReplicaProcess
 from workbench.routing.dispatch import Router
 from workbench.spec.deployment import DeploymentOptions, Kind, Version
@@ -207,6 +209,14 @@ class Bench:
         await self.router.close()
         await self.process.drain(0)
         self.process._io.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_replica_afterwards():
+    """A process is one replica for life; this one is none once a test has ended."""
+    yield
+    set_replica_context(None)
+    set_runtime(None)
 
 
 @pytest.fixture
