@@ -42,7 +42,7 @@ def _describe_change(
     may_keep: bool,  # noqa: FBT001 - private
 ) -> tuple[Step, str]:
     if old is None:
-        return Step.START, "not running yet"
+        return Step.START, "first deploy"
     step, reason = choose_step(old.version, new.version, may_keep=may_keep)
     count, wanted = old.options.num_replicas, new.options.num_replicas
     if step is Step.NOTHING and count != wanted:

@@ -59,6 +59,8 @@ class Card:
     name: str
     by_handle: str = ""
     """Expression that calls the application by handle; empty where none can."""
+    answers_http: bool = True
+    """It has a `__call__` that a request can enter, or is an ASGI app."""
     docs_path: str = ""
     """Where below its URL the application explains itself (FastAPI does)."""
     phase: Phase = Phase.CONNECTING
@@ -78,7 +80,9 @@ class Card:
         target = deployment.func_or_class
         if deployment.kind is not Kind.ASGI:
             handle = variable or f'serve.get_app_handle("{name}")'
-            return cls(name=name, by_handle=f"{handle}{_method(target)}.remote(...)")
+            method = _method(target)
+            by_handle = f"{handle}{method}.remote(...)"
+            return cls(name=name, by_handle=by_handle, answers_http=not method)
         app = getattr(target, "__serve_asgi_app__", None)
         return cls(name=name, docs_path=getattr(app, "docs_url", None) or "")
 

@@ -93,7 +93,7 @@ def _calls(card: Card) -> list[tuple[str, str]]:
     if card.phase is not Phase.LIVE:
         return []
     calls = []
-    if card.url is not None:
+    if card.url is not None and card.answers_http:
         path = urlsplit(card.url).path or "/"
         calls += [("shell", f"curl {card.url}"), ("cell", f"%serve query {path}")]
         if card.docs_path:

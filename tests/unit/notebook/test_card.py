@@ -126,6 +126,16 @@ def test_an_application_without_a_route_is_called_by_handle_only():
     assert 'serve.get_app_handle("inner").remote(...).result()' in text
 
 
+def test_a_class_without_a_call_method_is_called_by_handle_only():
+    card = Card.of(deployment(OneMethod).bind(), name="one", variable=None)
+    live = card.with_event(DeployEvent(kind=EventKind.LIVE, at_s=1, url="http://h/"))
+
+    text = card_view(live).text
+
+    assert "curl" not in text
+    assert 'serve.get_app_handle("one").predict.remote(...).result()' in text
+
+
 HOSTILE = "<script>alert(1)</script>"
 
 
