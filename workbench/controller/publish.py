@@ -1,6 +1,11 @@
-"""Tells routers the table: at once when they subscribe, and whenever it changes."""
+"""Tells routers the table: at once when they subscribe, and whenever it changes.
+
+What routers tell in turn is handed to whoever asked for that kind of message.
+"""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 from workbench.spec.table import Table
 from workbench.wire.channel import Channel
@@ -14,6 +19,8 @@ from workbench.wire.messages import (
 
 __all__ = ["Publisher"]
 
+Told = TypeVar("Told", bound=Message)
+
 
 class Publisher:
     """The controller's end of the channels that routers subscribe on."""
@@ -24,6 +31,12 @@ class Publisher:
         not tell routers of an empty table before it has found what runs."""
         self._seen: dict[Channel, int] = {}
         self._changed = asyncio.Event()
+        self._names: dict[Channel, str] = {}
+        self._ears: dict[type, Callable[[str, Message], None]] = {}
+
+    def hear(self, kind: type[Told], ear: Callable[[str, Told], None]) -> None:
+        """Hand every message of a kind to `ear`, with its router's name."""
+        self._ears[kind] = ear  # type: ignore[assignment]  # only that kind goes there
 
     def publish(self, table: Table) -> None:
         """Send a new table to every subscriber."""
@@ -58,7 +71,8 @@ class Publisher:
     def on_message(self, channel: Channel, message: Message, _buffers: Buffers) -> None:
         """A router subscribes, or has taken a table into use."""
         match message:
-            case Subscribe():
+            case Subscribe(name=name):
+                self._names[channel] = name
                 self._seen[channel] = -1
                 if self._table is not None:
                     channel.send(TableUpdate(self._table))
@@ -66,9 +80,14 @@ class Publisher:
                 self._seen[channel] = version
                 self._changed.set()
             case _:
-                channel.close()
+                ear = self._ears.get(type(message))
+                if ear is None:
+                    channel.close()
+                else:
+                    ear(self._names.get(channel, ""), message)
 
     def on_closed(self, channel: Channel, _error: Exception | None) -> None:
         """A router went away."""
         self._seen.pop(channel, None)
+        self._names.pop(channel, None)
         self._changed.set()

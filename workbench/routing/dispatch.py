@@ -44,7 +44,6 @@ class Router:
     """
 
     def __init__(self, *, name: str, secret: bytes, host_id: str) -> None:
-        self._name = name
         self._dial = partial(stay_connected, host_id=host_id, secret=secret)
         self._ids = itertools.count(1)
         self._version = -1
@@ -52,6 +51,7 @@ class Router:
         self._routes = RouteIndex(Table())
         self._lanes: dict[str, Lane] = {}
         self._ready = asyncio.Event()
+        self._subscription = _Subscription(self, name)
 
     @property
     def is_ready(self) -> bool:
@@ -95,7 +95,18 @@ class Router:
         While it is away the last table is used. What it says first on a new channel
         counts even with a lower version: it may have started anew.
         """
-        await self._dial(_Subscription(self, self._name), controller)
+        await self._dial(self._subscription, controller)
+
+    def tell(self, message: Message) -> bool:
+        """Tell the controller; False if it is away or slow, and nothing was sent.
+
+        Call on the router's loop. What must arrive is kept and told again later.
+        """
+        channel = self._subscription.channel
+        if channel is None or channel.is_congested:
+            return False
+        channel.send(message)
+        return True
 
     def update(self, table: Table, *, is_first: bool = False) -> None:
         """Route by this table; one older than the last is ignored unless `is_first`."""
@@ -149,10 +160,13 @@ class _Subscription:
         self._router = router
         self._name = name
         self._is_first = True
+        self.channel: Channel | None = None
+        """Open and subscribed; None while the controller is away."""
 
     def on_open(self, channel: Channel) -> None:
         self._is_first = True
         channel.send(Subscribe(self._name))
+        self.channel = channel
 
     def on_message(self, channel: Channel, message: Message, _buffers: Buffers) -> None:
         if isinstance(message, TableUpdate):
@@ -161,4 +175,5 @@ class _Subscription:
             channel.send(TableSeen(message.table.version))
 
     def on_closed(self, _channel: Channel, error: Exception | None) -> None:
+        self.channel = None
         logger.info("The controller is away; routing by the last table (%s)", error)

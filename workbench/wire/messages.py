@@ -30,6 +30,7 @@ __all__ = [
     "Hello",
     "HttpCall",
     "HttpReply",
+    "Line",
     "Message",
     "Ping",
     "Pong",
@@ -37,6 +38,7 @@ __all__ = [
     "Ready",
     "Reject",
     "Result",
+    "Said",
     "Subscribe",
     "TableSeen",
     "TableUpdate",
@@ -234,6 +236,28 @@ class TableSeen(_Message, frozen=True, tag=42):
     version: int
 
 
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that user code said; fields as in `workbench.spec.logs.LogRecord`."""
+
+    at_s: float
+    level: str
+    source: str
+    request_id: str
+    text: str
+
+
+class Said(_Message, frozen=True, tag=44):
+    """Replica → controller: what its user code said since the last time."""
+
+    app: str
+    deployment: str
+    replica: str
+    lines: list[Line]
+    """Oldest first."""
+    dropped: int
+    """Lines that were lost since the last time, for want of room."""
+
+
 Message: TypeAlias = (
     Hello
     | Challenge
@@ -258,4 +282,5 @@ Message: TypeAlias = (
     | Subscribe
     | TableUpdate
     | TableSeen
+    | Said
 )
