@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What JupyterLab's page is built from, by `pip install`; Node comes with it.
+PAGE := $(shell find extension/src extension/style extension/schema -type f) \
+  $(wildcard extension/*.json)
 
 # Extras that a stamp .venv/.ready-NAME stands for.
 demo-extras := notebooks
@@ -48,9 +51,10 @@ bench-peer: $(VENV)/.ready-bench
 clean:
 	@rm -rf $(VENV) .venv-peer artifacts build dist .pytest_cache .mypy_cache .ruff_cache
 	@rm -rf .hypothesis .import_linter_cache .coverage
+	@rm -rf extension/node_modules extension/lib workbench/labextension workbench/static
 	@find workbench tests notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-$(VENV)/.ready-%: pyproject.toml | $(BIN)/python
+$(VENV)/.ready-%: pyproject.toml $(PAGE) | $(BIN)/python
 	@echo "Installing Workbench [$($*-extras)] into $(VENV) (minutes, the first time) ..."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[$($*-extras)]'
 	@touch $@

@@ -14,6 +14,8 @@ Where things are, in the order of a deploy:
     routing       choosing a replica
     wire          the protocol between all of them
     code          user code as a value: versions, shipping, loading
+    notebook      the magics and what cells show
+    sidebar       the Jupyter server extension; its page lies in extension/
     cluster       Ray; nothing else imports it
 
 Importing this package imports neither Ray nor IPython nor FastAPI.
@@ -41,3 +43,15 @@ def unload_ipython_extension(shell: "InteractiveShell") -> None:
     from workbench.notebook.extension import unload_ipython_extension as unload  # noqa: PLC0415 - as above
 
     unload(shell)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where `jupyter-builder develop` finds the page that was built."""
+    return [{"src": "labextension", "dest": "serve-workbench"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, object]]:
+    """What Jupyter's server loads: the routes that the sidebar's page talks to."""
+    from workbench.sidebar.app import SidebarApp  # noqa: PLC0415 - only Jupyter's server pays for it
+
+    return [{"module": "workbench.sidebar.app", "app": SidebarApp}]
