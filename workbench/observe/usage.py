@@ -1,0 +1,43 @@
+"""What this process uses: processor time and memory."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+__all__ = ["CpuMeter", "resident_bytes"]
+
+_STATM: Final = Path("/proc/self/statm")
+
+
+class CpuMeter:
+    """How many cores this process keeps busy, over the time between two readings."""
+
+    def __init__(self) -> None:
+        self._at = time.perf_counter()
+        self._used_s = time.process_time()
+
+    def read(self) -> float:
+        """Processor time of all threads ÷ time, since the last reading."""
+        at, used_s = time.perf_counter(), time.process_time()
+        took_s = at - self._at
+        cores = (used_s - self._used_s) / took_s if took_s > 0 else 0.0
+        self._at, self._used_s = at, used_s
+        return cores
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM now; where only the peak is known, that."""
+    try:
+        pages = int(_STATM.read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return _peak_bytes()
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+def _peak_bytes() -> int:
+    import resource  # noqa: PLC0415 - no Windows has it
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
