@@ -135,10 +135,10 @@ def constructor_members(cls: type) -> dict[str, None]:
     own = [base for base in cls.__mro__ if travels_by_value(base)]
     touched = dict.fromkeys(name for name in _CONSTRUCTORS if _defines(own, name))
     queue: deque[object] = deque(_definitions(own, touched))
-    seen: set[int] = set()
+    seen = {id(base) for base in own}
     while queue:
         value = queue.popleft()
-        if id(value) in seen or value in own:
+        if id(value) in seen:
             continue
         seen.add(id(value))
         if not isinstance(value, types.FunctionType):

@@ -132,6 +132,23 @@ def test_a_constructor_above_counts_and_methods_beside_it_do_not(hashes):
     assert hashes.changes(source, source.replace("self.a = 1", "self.a = 2")) == BOTH
 
 
+def test_a_constructor_may_read_arrays(hashes):
+    before = """
+        import numpy as np
+        ROWS = np.arange(6.0)
+
+        class Model:
+            def __init__(self):
+                self.mean = ROWS.mean()
+
+            def predict(self):
+                return self.mean
+    """
+
+    assert hashes.changes(before, before) == NOTHING
+    assert hashes.changes(before, before.replace("6.0", "7.0")) == BOTH
+
+
 def test_fields_of_a_dataclass_are_its_constructor(hashes):
     source = """
     from dataclasses import dataclass
