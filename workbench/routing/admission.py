@@ -55,7 +55,7 @@ class Slots:
 
     def saturate(self) -> None:
         """There is no room for more than we have there now."""
-        self.limit = self.ongoing
+        self.limit = min(self.ongoing, self.cap)
         self._ended = 0
         self._step = 1
 
