@@ -14,6 +14,7 @@ from workbench.handle import set_runtime
 from workbench.instance import channel_secret
 from workbench.loop import LoopThread
 from workbench.routing.dispatch import Router
+from workbench.routing.report import report
 from workbench.spec.application import DeployRequest
 from workbench.spec.control import Introduction
 from workbench.spec.status import DeployEvent, ServeStatus
@@ -120,6 +121,7 @@ class Client:
         self._following: Future[None] = self._thread.submit(
             self._router.follow(self.about.controller)
         )
+        self._reporting: Future[None] = self._thread.submit(report(self._router))
         await self._router.wait_until_ready()
         set_runtime(self._router, self._thread.loop)
 

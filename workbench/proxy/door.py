@@ -10,6 +10,7 @@ import math
 from email.utils import formatdate
 from typing import Protocol
 
+from workbench.observe.recorder import Recorders
 from workbench.proxy.request_id import new_ids
 from workbench.routing.call import Receiver, Ticket
 from workbench.spec.http import HTTPOptions
@@ -77,6 +78,8 @@ class Door:
         """How long a client may take for a head, or pause within a small body."""
         self.date_line = b""
         self.ids = new_ids()
+        self.ended = Recorders()
+        """Requests that ended, by application: those of our own pages are in none."""
         self._beat_s = beat_s
         self._guests: set[Guest] = set()
         self._timer: asyncio.TimerHandle | None = None

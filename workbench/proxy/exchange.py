@@ -6,6 +6,8 @@ answered in one piece takes no task, no future and no timer.
 """
 
 import asyncio
+from http import HTTPStatus
+from time import perf_counter_ns
 from typing import Protocol
 
 from workbench.proxy import pages
@@ -36,6 +38,7 @@ _COPIED_BODY_BYTES = 64 * 1024
 # Credit goes back in steps: a stream of small chunks would else cause a message for
 # each. Must be well below the window that replicas send by (256 KiB).
 _CREDIT_STEP_BYTES = 32 * 1024
+_FAILED = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class Client(Protocol):
@@ -73,6 +76,10 @@ class Exchange:
     _ticket: Ticket | None = None
     _timer: asyncio.TimerHandle | None = None
     _owed_bytes = 0
+    _app = ""
+    """Whose request it is, once that is known; empty if it is for a page of ours."""
+    _started_ns = 0
+    _has_failed = False
 
     def __init__(self, client: Client, request: Request) -> None:
         self._client = client
@@ -85,11 +92,13 @@ class Exchange:
 
     def start(self) -> None:
         """Answer the request, or send it on its way."""
+        self._started_ns = perf_counter_ns()
         request, door, peer = self.request, self._client.door, self._client.peer
         destination = find_destination(request, door, peer)
         if isinstance(destination, Page):
             self._answer(destination)
             return
+        self._app = destination.app
         call = make_call(request, destination, door, peer=peer, request_id=self._id)
         self._submit(call, destination.deployment)
 
@@ -116,6 +125,7 @@ class Exchange:
     def disconnect(self) -> None:
         """The client is gone: give up."""
         self._withdraw()
+        self._record()
 
     # -- what the router calls (`Receiver`) --------------------------------------------
 
@@ -123,6 +133,8 @@ class Exchange:
         """Send the answer, or its beginning."""
         assert isinstance(message, HttpReply)
         body = buffers[0] if buffers else b""
+        if message.status >= _FAILED:
+            self._has_failed = True
         if (
             message.more
             or self.request.method == "HEAD"
@@ -244,13 +256,24 @@ class Exchange:
 
     def _cut(self) -> None:
         self._withdraw()
+        self._has_failed = True
+        self._record()
         self._client.on_cut(self)
 
     def _finish(self) -> None:
         self._ticket = None
         if self._timer is not None:
             self._timer.cancel()
+        self._record()
         self._client.on_answered(self)
+
+    def _record(self) -> None:
+        """Note how long it took, from its turn on its connection to its last byte."""
+        if self._app:
+            ended = self._client.door.ended[self._app]
+            ended.add(perf_counter_ns() - self._started_ns)
+            if self._has_failed:
+                ended.add_error()
 
     def _withdraw(self) -> None:
         if self._timer is not None:

@@ -18,8 +18,10 @@ from workbench.proxy.door import Door
 from workbench.proxy.port import open_port
 from workbench.proxy.server import HttpServer
 from workbench.routing.dispatch import Router
+from workbench.routing.report import report
 from workbench.spec.proxy import ProxyConfig, ProxyDescription
 from workbench.wire.host import host_id
+from workbench.wire.messages import Ended
 
 __all__ = ["ProxyProcess"]
 
@@ -111,12 +113,17 @@ class _Interior:
     def __init__(self, config: ProxyConfig, sock: socket.socket) -> None:
         self._controller = config.controller
         self._router = Router(name=config.id, secret=config.secret, host_id=host_id())
-        self._server = HttpServer(Door(self._router, config.options), sock)
-        self._following: asyncio.Task[None] | None = None
+        self._door = Door(self._router, config.options)
+        self._server = HttpServer(self._door, sock)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         following = self._router.follow(self._controller)
-        self._following = asyncio.create_task(following, name="follow-controller")
+        reporting = report(self._router, applications=self._take_ended)
+        self._tasks = [
+            asyncio.create_task(following, name="follow-controller"),
+            asyncio.create_task(reporting, name="report"),
+        ]
         await self._server.open()
 
     async def is_serving(self) -> bool:
@@ -124,6 +131,13 @@ class _Interior:
 
     async def close(self) -> None:
         await self._server.close()
-        if self._following is not None:
-            self._following.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._router.close()
+
+    def _take_ended(self) -> dict[str, Ended]:
+        taken = self._door.ended.take()
+        return {
+            app: Ended(dict(buckets), errors)
+            for app, (buckets, errors) in taken.items()
+        }

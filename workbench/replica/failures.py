@@ -7,6 +7,7 @@ and in the `Failure` to whoever may show it to the owner.
 
 import asyncio
 import logging
+from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 
@@ -20,11 +21,12 @@ __all__ = [
     "RefusedError",
     "http_exception_reply",
     "http_failure",
+    "is_users_failure",
     "log_user_error",
     "method_failure",
 ]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("workbench.replica")
 
 
 class RefusedError(Exception):
@@ -35,10 +37,17 @@ class RefusedError(Exception):
         self.kind = kind
 
 
+def is_users_failure(error: BaseException) -> bool:
+    """Whether user code failed, rather than refused the caller or was not reached."""
+    if isinstance(error, HTTPException):
+        return error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return not isinstance(error, RefusedError)
+
+
 def log_user_error(error: BaseException, request_id: str) -> str:
     """Put the traceback into the replica's log, and return it."""
     text = traceback_text(error)
-    logger.error("Request %s failed.\n%s", request_id, text)
+    _log_failure(request_id, text)
     return text
 
 
@@ -69,11 +78,20 @@ def http_failure(call_id: int, error: BaseException, request_id: str) -> Failure
     return Failure(call_id, kind, type(error).__name__, str(error), text)
 
 
-def method_failure(call_id: int, error: BaseException) -> tuple[Failure, Buffers]:
+def method_failure(
+    call_id: int, error: BaseException, request_id: str
+) -> tuple[Failure, Buffers]:
     """What a handle is told, which raises it again."""
     if isinstance(error, RefusedError):
         return Failure(call_id, error.kind, type(error).__name__, str(error)), ()
-    return dump_exception(error, call_id)
+    failure, buffers = dump_exception(error, call_id)
+    if _kind_of(error) is FailureKind.USER:
+        _log_failure(request_id, failure.traceback)
+    return failure, buffers
+
+
+def _log_failure(request_id: str, traceback: str) -> None:
+    logger.error("Request %s failed.\n%s", request_id, traceback.rstrip())
 
 
 def _kind_of(error: BaseException) -> FailureKind:

@@ -39,11 +39,14 @@ class Running:
         "is_answered",
         "job",
         "request_id",
+        "started_ns",
         "task",
     )
 
     task: asyncio.Task[None]
     """Runs the call; set by the server."""
+    started_ns: int
+    """When the server accepted it, by `time.perf_counter_ns`."""
     has_started: bool
     """The task is past its first step. One that is cancelled before it would never reach
     its `finally`, where the slot is given back."""
@@ -100,7 +103,7 @@ class Running:
 
     def on_raised(self, error: BaseException) -> None:
         """User code raised, or was cancelled."""
-        if self.is_abandoned and isinstance(error, asyncio.CancelledError):
+        if self.was_withdrawn(error):
             return
         if self.is_answered or self.is_abandoned:
             log_user_error(error, self.request_id)
@@ -110,6 +113,10 @@ class Running:
         except Exception as problem:  # noqa: BLE001 - some answer must go out
             name = type(error).__name__
             self.fail(Failure(self.id, FailureKind.USER, name, str(problem)))
+
+    def was_withdrawn(self, error: BaseException) -> bool:
+        """Whether this is no failure, but how a call ends whose caller has left."""
+        return self.is_abandoned and isinstance(error, asyncio.CancelledError)
 
     def on_abandoned(self) -> None:
         """Wake what waits for the caller; for a subclass."""

@@ -9,9 +9,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from contextvars import copy_context
+from time import perf_counter_ns
 from typing import Any
 
+from workbench.observe.recorder import Recorder
 from workbench.replica.exchange import Exchange
+from workbench.replica.failures import is_users_failure
 from workbench.replica.method_call import MethodCall
 from workbench.replica.running import Running
 from workbench.replica.slots import Slots
@@ -62,6 +65,8 @@ class ReplicaServer:
         self._progress = asyncio.Event()
         self._will_tell_again = False
         self.is_draining = False
+        self.ended = Recorder()
+        """Calls that ended: from taking a slot to the last step, streams included."""
         self._handlers = {
             HttpCall: self._on_http_call,
             Call: self._on_call,
@@ -158,6 +163,7 @@ class ReplicaServer:
 
     def _start(self, running: Running, code: UserCode, route: str) -> None:
         self._calls[running.channel][running.id] = running
+        running.started_ns = perf_counter_ns()
         context = copy_context()
         about = RequestContext(running.request_id, route, self._app_name)
         context.run(current_request.set, about)
@@ -175,11 +181,14 @@ class ReplicaServer:
                 await running.answer(code)
         except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
             running.on_raised(error)
+            if is_users_failure(error) and not running.was_withdrawn(error):
+                self.ended.add_error()
         finally:
             self._end(running)
 
     def _end(self, running: Running) -> None:
         """The call is over; its slot opens once its thread, too, is done."""
+        self.ended.add(perf_counter_ns() - running.started_ns)
         calls = self._calls.get(running.channel)
         if calls is not None:
             calls.pop(running.id, None)

@@ -97,6 +97,11 @@ class Router:
         """
         await self._dial(self._subscription, controller)
 
+    def queued(self) -> dict[str, int]:
+        """Say for which deployments calls wait here, and how many."""
+        lanes = self._lanes.items()
+        return {key: count for key, lane in lanes if (count := lane.admission.queued)}
+
     def tell(self, message: Message) -> bool:
         """Tell the controller; False if it is away or slow, and nothing was sent.
 

@@ -24,6 +24,7 @@ __all__ = [
     "Drain",
     "Drained",
     "End",
+    "Ended",
     "Failure",
     "FailureKind",
     "Free",
@@ -31,12 +32,14 @@ __all__ = [
     "HttpCall",
     "HttpReply",
     "Line",
+    "Measured",
     "Message",
     "Ping",
     "Pong",
     "Proof",
     "Ready",
     "Reject",
+    "ReplicaMeasured",
     "Result",
     "Said",
     "Subscribe",
@@ -236,6 +239,40 @@ class TableSeen(_Message, frozen=True, tag=42):
     version: int
 
 
+class Ended(msgspec.Struct, frozen=True, array_like=True):
+    """Calls that ended within the last beat."""
+
+    buckets: dict[int, int]
+    """How long they took: a `workbench.observe.histogram` of nanoseconds."""
+    errors: int
+
+
+class ReplicaMeasured(msgspec.Struct, frozen=True, array_like=True):
+    """How a replica is; `calls` are those of the last beat, all else is of now."""
+
+    id: str
+    deployment: str
+    """Key: `application#deployment`."""
+    calls: Ended
+    ongoing: int
+    cpu_cores: float
+    memory_bytes: int
+
+
+class Measured(_Message, frozen=True, tag=43):
+    """Router → controller: what this process measured in the last half second.
+
+    What is not named has not changed since the last time, but for calls that wait:
+    there are no others than those named.
+    """
+
+    queued: dict[str, int]
+    """Calls that wait in this process, by the deployment's key."""
+    applications: dict[str, Ended]
+    """At a proxy: HTTP requests by application."""
+    replica: ReplicaMeasured | None
+
+
 class Line(msgspec.Struct, frozen=True, array_like=True):
     """One thing that user code said; fields as in `workbench.spec.logs.LogRecord`."""
 
@@ -282,5 +319,6 @@ Message: TypeAlias = (
     | Subscribe
     | TableUpdate
     | TableSeen
+    | Measured
     | Said
 )
