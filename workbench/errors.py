@@ -10,6 +10,9 @@
     │   ├── ConstructorError       the user's constructor or reconfigure raised
     │   ├── PlacementError         the cluster has no room for a replica
     │   └── ShippingError          something the code uses cannot travel
+    ├── UnknownDeploymentError (LookupError)  nothing of that name runs
+    ├── ScaleError (ValueError)    a number of replicas that cannot be
+    ├── LogQueryError (ValueError) records asked for that cannot be
     ├── CallError                  one call to a deployment went wrong
     │   ├── RemoteError            the user's code raised (also is its own type)
     │   ├── NoSuchMethodError      the deployment has no method of that name
@@ -17,19 +20,24 @@
     │   ├── ReplicaUnavailableError  the replica ended with the call unanswered
     │   ├── DeploymentUnavailableError  nothing runs that could take the call
     │   ├── BackPressureError      the deployment's queue is full
-    │   └── RequestCancelledError  the caller withdrew the call
+    │   ├── RequestCancelledError  the caller withdrew the call
+    │   └── BatchError             a batched function did not answer item by item
     └── ProtocolError              a peer broke the wire protocol
 
 Each class carries a default hint: the sentence that says what to do next.
 """
 
+from collections.abc import Callable
+
 __all__ = [
     "BackPressureError",
+    "BatchError",
     "CallError",
     "ConstructorError",
     "DeployError",
     "DeploymentUnavailableError",
     "InstanceError",
+    "LogQueryError",
     "NoInstanceError",
     "NoSuchMethodError",
     "NotStreamingError",
@@ -39,10 +47,13 @@ __all__ = [
     "RemoteError",
     "ReplicaUnavailableError",
     "RequestCancelledError",
+    "ScaleError",
     "ShippingError",
     "StartError",
+    "UnknownDeploymentError",
     "WorkbenchError",
     "WrongTokenError",
+    "draw_errors_with",
 ]
 
 
@@ -65,6 +76,9 @@ class WorkbenchError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Show message and hint only: the reader's code is not at fault in our frames."""
+        return _draw(self)
+
+    def _plainly(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -120,6 +134,24 @@ class ShippingError(DeployError):
     hint = "Create it in __init__, so that each replica makes its own."
 
 
+class UnknownDeploymentError(WorkbenchError, LookupError):
+    """No application, or no deployment in it, has that name."""
+
+    hint = "See with `workbench status` what runs; names are as in the code."
+
+
+class ScaleError(WorkbenchError, ValueError):
+    """A deployment cannot have that number of replicas."""
+
+    hint = "Give a whole number, 1 or more; delete an application to stop it."
+
+
+class LogQueryError(WorkbenchError, ValueError):
+    """Log records cannot be asked for like that."""
+
+    hint = "The message names the value and what it may be."
+
+
 class CallError(WorkbenchError):
     """One call to a deployment went wrong."""
 
@@ -146,7 +178,7 @@ class RemoteError(CallError):
         self.cause = cause
         self.remote_traceback = remote_traceback
 
-    def _render_traceback_(self) -> list[str]:
+    def _plainly(self) -> list[str]:
         return [self.remote_traceback or f"{type(self).__name__}: {self}"]
 
 
@@ -182,7 +214,29 @@ class RequestCancelledError(CallError):
     """The call was cancelled before it was answered."""
 
 
+class BatchError(CallError):
+    """A function under `@serve.batch` got a batch and did not answer it item by item."""
+
+    hint = "Return a list with one answer for each item, in the order of the items."
+
+
 class ProtocolError(WorkbenchError):
     """A peer broke the wire protocol; its channel is closed."""
 
     hint = "Check that both ends run the same version of Workbench."
+
+
+def draw_errors_with(draw: Callable[[WorkbenchError], list[str]] | None) -> None:
+    """Have IPython show our errors as `draw` says: a notebook knows its cells' names.
+
+    None: plainly again.
+    """
+    global _draw  # noqa: PLW0603 - IPython asks the error, and the error must know
+    _draw = draw or _draw_plainly
+
+
+def _draw_plainly(error: WorkbenchError) -> list[str]:
+    return error._plainly()  # noqa: SLF001 - of this module
+
+
+_draw = _draw_plainly

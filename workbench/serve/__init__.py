@@ -20,6 +20,7 @@ from workbench.api import connect, get_app_handle, shutdown, status
 from workbench.deployment import Application, Deployment, deployment, ingress
 from workbench.errors import WorkbenchError
 from workbench.handle import DeploymentHandle
+from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.serve.config import http_options as as_http_options
 from workbench.spec.http import HTTPOptions
@@ -38,6 +39,7 @@ __all__ = [
     "HTTPOptions",
     "ReplicaContext",
     "ServeStatus",
+    "batch",
     "connect",
     "delete",
     "deployment",
