@@ -27,7 +27,7 @@ __all__ = [
 class ProblemKind(StrEnum):
     """Why an instance shows nothing."""
 
-    WRONG_TOKEN = "wrong_token"
+    WRONG_TOKEN = "wrong_token"  # noqa: S105 - a name
     UNREACHABLE = "unreachable"
     CONTROLLER_AWAY = "controller_away"
     VERSION_MISMATCH = "version_mismatch"
