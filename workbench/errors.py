@@ -21,6 +21,7 @@
     │   ├── DeploymentUnavailableError  nothing runs that could take the call
     │   ├── BackPressureError      the deployment's queue is full
     │   ├── RequestCancelledError  the caller withdrew the call
+    │   ├── RequestTimeoutError (TimeoutError)  its time was over before it was answered
     │   └── BatchError             a batched function did not answer item by item
     └── ProtocolError              a peer broke the wire protocol
 
@@ -47,6 +48,7 @@ __all__ = [
     "RemoteError",
     "ReplicaUnavailableError",
     "RequestCancelledError",
+    "RequestTimeoutError",
     "ScaleError",
     "ShippingError",
     "StartError",
@@ -212,6 +214,12 @@ class BackPressureError(CallError):
 
 class RequestCancelledError(CallError):
     """The call was cancelled before it was answered."""
+
+
+class RequestTimeoutError(CallError, TimeoutError):
+    """The request's time was over before the call was answered; it was cancelled."""
+
+    hint = "Give it more time: request_timeout_s, or handle.options(timeout_s=...)."
 
 
 class BatchError(CallError):

@@ -13,8 +13,8 @@ _LINES = 40
 _WIDTH = 88
 
 
-def answer_view(answer: Answer) -> View:
-    """Status, time, and the body as its type deserves."""
+def answer_view(answer: Answer, traceback: str = "") -> View:
+    """Status, time, and the body as its type deserves; below, what the code raised."""
     kind = "good" if answer.status_code < 400 else "bad"
     type_ = answer.headers.get("content-type", "").partition(";")[0]
     status = f"{answer.status_code} {answer.reason_phrase}"
@@ -24,10 +24,13 @@ def answer_view(answer: Answer) -> View:
     body = _shortened(_body(answer, type_))
     return View(
         line=f"{MARKS[kind]} {said}",
-        text=f"{MARKS[kind]} {said}\n{body}",
+        text="\n".join(filter(None, [f"{MARKS[kind]} {said}", body, traceback])),
         html=framed(
             f"<div>{mark(kind)}{escape(said)}</div>",
             f'<pre class="wb-note">{escape(body)}</pre>',
+            f'<pre class="wb-note wb-trace">{escape(traceback)}</pre>'
+            if traceback
+            else "",
         ),
     )
 

@@ -161,4 +161,15 @@ _STYLE = """<style>
   margin-top: 6px; padding-top: 6px; border-top: 1px solid var(--wb-line); }
 .wb-call > code { user-select: all; }
 .wb.wb.wb.wb .wb-note { margin-top: 6px; }
+.wb-trace { border-left: 2px solid #d55e00 !important; padding-left: 10px !important; }
+.wb-warn { color: #b07500; }
+.wb-log { max-height: 24em; overflow: auto; margin-top: 6px;
+  border-top: 1px solid var(--wb-line); overflow-anchor: none;
+  display: flex; flex-direction: column-reverse; }
+.wb.wb .wb-log > table { border-collapse: collapse; margin: 0; width: 100%;
+  font: 12px/1.5 var(--wb-code); color: inherit; table-layout: auto; }
+.wb.wb .wb-log td { text-align: left; vertical-align: baseline; white-space: nowrap;
+  padding: 0 12px 0 0; border: 0; background: none; max-width: none; }
+.wb.wb .wb-log td:last-child { width: 100%; padding: 0; }
+.wb.wb .wb-log tr { background: none; }
 </style>"""

@@ -15,5 +15,4 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take them away again; what is served goes on being served."""
-    for kind in ("cell", "line"):
-        shell.magics_manager.magics[kind].pop("serve", None)
+    ServeMagics(shell, api).unregister()

@@ -1,7 +1,7 @@
 """`%%serve` and `%serve`: parse the line, call one function, show what came."""
 
-import json
-from collections.abc import Iterator
+import argparse
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from IPython.core.error import UsageError
@@ -9,18 +9,22 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import no_var_expand
 
 from workbench.deployment import Application, Deployment
-from workbench.errors import WorkbenchError
-from workbench.notebook.answer_view import answer_view
-from workbench.notebook.arguments import CELL, VERBS, HelpAsked, nearest, overview
+from workbench.errors import draw_errors_with
+from workbench.notebook.arguments import HelpAsked, nearest
 from workbench.notebook.backend import Backend
 from workbench.notebook.cells import find_application, run_body
-from workbench.notebook.deploys import Wishes, deploy_and_show
-from workbench.notebook.display import screen_for, show
-from workbench.notebook.status_view import status_view
-from workbench.notebook.tracebacks import name_cells
+from workbench.notebook.completion import ServeMatcher
+from workbench.notebook.deploys import Wishes, choose_route, deploy_and_show
+from workbench.notebook.display import screen_for
+from workbench.notebook.line_verbs import LineVerbs
+from workbench.notebook.replica_errors import draw_error
+from workbench.notebook.twins import cell_twin, line_twin
+from workbench.notebook.verbs import CELL, VERBS, overview
 from workbench.spec.application import Owner
 
 __all__ = ["ServeMagics"]
+
+Matcher = Callable[..., object]
 
 
 class ServeMagics:
@@ -29,36 +33,39 @@ class ServeMagics:
     def __init__(self, shell: InteractiveShell, backend: Backend) -> None:
         self._shell = shell
         self._backend = backend
-        self._verbs = {
-            "status": self._status,
-            "delete": self._delete,
-            "shutdown": self._shutdown,
-            "connect": self._connect,
-            "query": self._query,
-        }
+        self._lines = LineVerbs(shell, backend)
+        self._matcher = ServeMatcher(backend.status, shell.user_ns).matcher()
 
     def register(self) -> None:
-        """Give the shell `%%serve` and `%serve`."""
+        """Give the shell `%%serve` and `%serve`, their completion, and our errors."""
         register = self._shell.magics_manager.register_function
         register(self.serve_cell, magic_kind="cell", magic_name="serve")
         register(self.serve_line, magic_kind="line", magic_name="serve")
+        matchers = self._matchers()
+        matchers[:] = [each for each in matchers if not _is_ours(each)]
+        matchers.append(self._matcher)
+        draw_errors_with(lambda error: draw_error(self._shell, error))
+
+    def unregister(self) -> None:
+        """Take all of it away; what is served goes on being served."""
+        for kind in ("cell", "line"):
+            self._shell.magics_manager.magics[kind].pop("serve", None)
+        matchers = self._matchers()
+        matchers[:] = [each for each in matchers if not _is_ours(each)]
+        draw_errors_with(None)
 
     @no_var_expand
     def serve_cell(self, line: str, cell: str) -> None:
-        with self._asides():
+        with _asides():
             asked = CELL.parse(line)
             outcome = run_body(self._shell, cell)
+            wishes = self._wishes(asked)
+            if asked.show_code:
+                route, _ = choose_route(wishes, self._backend.status())
+                print(cell_twin(cell, outcome, wishes, route))  # noqa: T201 - asked for
+                return
             if not isinstance(outcome.value, (Application, Deployment, type(None))):
                 self._shell.displayhook(outcome.value)
-            wishes = Wishes(
-                name=asked.name,
-                route=asked.route,
-                replicas=asked.replicas,
-                is_fresh=asked.fresh,
-                waits=not asked.no_wait,
-                variable=asked.out,
-                owner=_owner(self._shell),
-            )
             deployed = deploy_and_show(
                 self._backend,
                 find_application(outcome),
@@ -71,92 +78,64 @@ class ServeMagics:
     @no_var_expand
     def serve_line(self, line: str) -> None:
         verb, _, rest = line.strip().partition(" ")
-        if verb in {"help", "-h", "--help"}:
-            print(overview())  # noqa: T201 - asked for in a cell, shown in a cell
-        elif verb in {"", *self._verbs}:
-            with self._asides():
-                self._verbs[verb or "status"](rest.strip())
-        else:
-            like = nearest(verb, self._verbs, "%serve {}")
-            msg = (
-                f"%serve: no verb {verb!r}{like or '; `%serve help` lists them'} "
-                "(%%serve, with two signs, serves a cell)"
-            )
-            raise UsageError(msg)
+        with _asides():
+            if verb in {"help", "-h", "--help"}:
+                raise HelpAsked(_help(rest.strip()))
+            if verb not in {"", "--show-code", *VERBS}:
+                raise _no_verb(verb)
+            parser = VERBS.get(verb, VERBS["status"])
+            asked = parser.parse(rest if verb in VERBS else line)
+            if asked.show_code:
+                print(line_twin(verb, asked))  # noqa: T201 - asked for
+            else:
+                self._lines.run(verb or "next", asked)
 
     serve_cell.__doc__ = CELL.format_help()
     serve_line.__doc__ = overview()
 
-    def _status(self, line: str) -> None:
-        VERBS["status"].parse(line)
-        self._show_status()
+    def _wishes(self, asked: argparse.Namespace) -> Wishes:
+        return Wishes(
+            name=asked.name,
+            route=asked.route,
+            replicas=asked.replicas,
+            is_fresh=asked.fresh,
+            waits=not asked.no_wait,
+            variable=asked.out,
+            owner=_owner(self._shell),
+        )
 
-    def _delete(self, line: str) -> None:
-        name = VERBS["delete"].parse(line).name
-        served = self._backend.status().applications
-        if name not in served:
-            there = f"; there are: {', '.join(served)}" if served else "; nothing is"
-            msg = (
-                f"%serve delete: {name!r} is not served{nearest(name, served) or there}"
-            )
-            raise UsageError(msg)
-        self._backend.delete(name)
-        self._show_status()
+    def _matchers(self) -> list[Matcher]:
+        matchers: list[Matcher] = self._shell.Completer.custom_matchers
+        return matchers
 
-    def _shutdown(self, line: str) -> None:
-        VERBS["shutdown"].parse(line)
-        self._backend.shutdown()
-        self._show_status()
 
-    def _connect(self, line: str) -> None:
-        asked = VERBS["connect"].parse(line)
-        self._backend.connect(asked.url, asked.token)
-        self._show_status()
+@contextmanager
+def _asides() -> Iterator[None]:
+    """Answer `--help`."""
+    try:
+        yield
+    except HelpAsked as asked:
+        print(asked)  # noqa: T201 - asked for in a cell, shown in a cell
 
-    def _query(self, line: str) -> None:
-        # The rest of the line is JSON as it stands: its quotes are its own.
-        path, _, body = line.partition(" ")
-        asked = VERBS["query"].parse_words([*filter(None, (path, body.strip()))])
-        value = None if asked.json is None else self._value(asked.json)
-        show(answer_view(self._backend.query(asked.path, value)))
 
-    def _value(self, text: str) -> object:
-        """JSON as it was written, or what a variable holds."""
-        try:
-            value: object = json.loads(text)
-        except ValueError as error:
-            if text not in self._shell.user_ns:
-                msg = f"%serve query: {text!r} is neither JSON ({error}) nor a variable"
-                raise UsageError(msg) from None
-            value = self._shell.user_ns[text]
-            self._require_json(text, value)
-        return value
+def _help(verb: str) -> str:
+    if not verb:
+        return overview()
+    if verb not in VERBS:
+        raise _no_verb(verb)
+    return VERBS[verb].format_help()
 
-    @staticmethod
-    def _require_json(name: str, value: object) -> None:
-        try:
-            json.dumps(value)
-        except (TypeError, ValueError) as error:
-            like = f"; try {name}.tolist()" if hasattr(value, "tolist") else ""
-            msg = f"%serve query: {name} cannot be sent as JSON ({error}){like}"
-            raise UsageError(msg) from None
 
-    def _show_status(self) -> None:
-        show(status_view(self._backend.status(), readable=self._name_cells))
+def _no_verb(verb: str) -> UsageError:
+    like = nearest(verb, [*VERBS, "help"], "%serve {}")
+    return UsageError(
+        f"%serve: no verb {verb!r}{like or '; `%serve help` lists them'} "
+        "(%%serve, with two signs, serves a cell)"
+    )
 
-    @contextmanager
-    def _asides(self) -> Iterator[None]:
-        """Answer `--help`; in errors, call cells as the reader does."""
-        try:
-            yield
-        except HelpAsked as asked:
-            print(asked)  # noqa: T201 - as above
-        except WorkbenchError as error:
-            error.message = self._name_cells(error.message).rstrip()
-            raise
 
-    def _name_cells(self, text: str) -> str:
-        return name_cells(self._shell, text)
+def _is_ours(matcher: Matcher) -> bool:
+    return getattr(matcher, "matcher_identifier", "") == "workbench.serve"
 
 
 def _owner(shell: InteractiveShell) -> Owner:

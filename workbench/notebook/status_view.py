@@ -32,11 +32,28 @@ _FIRST_CELL = (
     '        return "hello"'
 )
 
+_MORE = (
+    (
+        "Change the cell and run it again: its new code is live at once, and what was "
+        "loaded stays loaded where it can."
+    ),
+    (
+        "`%serve panel` draws its traffic live · `%serve logs` shows what it says · "
+        "`%serve doctor` checks everything · `%serve help` lists all verbs"
+    ),
+)
 
-def status_view(status: ServeStatus, *, readable: Callable[[str], str] = str) -> View:
+
+def status_view(
+    status: ServeStatus,
+    *,
+    readable: Callable[[str], str] = str,
+    explains: bool = False,
+) -> View:
     """The applications, their deployments, and what to do next.
 
-    `readable` puts the tracebacks in messages into a reader's words.
+    `readable` puts the tracebacks in messages into a reader's words; `explains` for
+    a reader who does not know what can be done.
     """
     if status.instance is None:
         return _nothing("Nothing runs.", ())
@@ -48,6 +65,8 @@ def status_view(status: ServeStatus, *, readable: Callable[[str], str] = str) ->
     lines = _lines(status)
     messages = map(readable, _messages(status))
     notes = (*notes, *messages, *_next_steps(status))
+    if explains:
+        notes = (*notes, *_MORE)
     return View(
         line=gist,
         text="\n".join(
@@ -62,7 +81,10 @@ def status_view(status: ServeStatus, *, readable: Callable[[str], str] = str) ->
 
 
 def _nothing(gist: str, notes: tuple[str, ...]) -> View:
-    advice = "Put `%%serve` above a cell like this one and run it:"
+    advice = (
+        "Put `%%serve` above a cell like this one and run it "
+        "(`%serve help` says what else there is):"
+    )
     return View(
         line=gist,
         text="\n".join([gist, *notes, advice, indent(_FIRST_CELL, "    ")]),

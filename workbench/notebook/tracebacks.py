@@ -2,7 +2,7 @@
 
 Called by `cells` and `magics`. IPython asks an exception for `_render_traceback_`
 before it draws one itself; the exception stays the user's own, so `%debug` and
-`sys.last_value` work as in any cell.
+`sys.last_value` work as in any cell. `replica_errors` draws what came from a replica.
 """
 
 import re
@@ -10,9 +10,11 @@ from types import TracebackType
 
 from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["CellSyntaxError", "name_cells", "show_from", "show_only"]
+__all__ = ["CellSyntaxError", "cell_label", "name_cells", "show_from", "show_only"]
 
 _LINE_OF_FILE = re.compile(r'File "([^"]+)", line')
+# Names that IPython and ipykernel give to cells; of these, another session's.
+_A_CELL = re.compile(r"<ipython-input-\d+-[0-9a-f]+>|.*[/\\]ipykernel_\d+[/\\]\d+\.py")
 
 
 class CellSyntaxError(Exception):
@@ -42,16 +44,24 @@ def show_from(shell: InteractiveShell, error: BaseException, filename: str) -> N
         _attach(error, lambda: _draw(shell, error, first))
 
 
-def name_cells(shell: InteractiveShell, text: str) -> str:
-    """A traceback's text with this notebook's cells called by their numbers.
+def cell_label(shell: InteractiveShell, filename: str) -> str | None:
+    """What the reader calls the cell of that file name; None if it is no cell.
 
     A replica knows a cell by the file name that the kernel gave it, which says nothing
-    to a reader: `File "/tmp/ipykernel_71/9.py", line 4` becomes `Cell In[3], line 4`.
+    to a reader: `/tmp/ipykernel_71/9.py` is `Cell In[3]`.
     """
+    label = shell.compile.format_code_name(filename)
+    if label is not None:
+        return " ".join(label)
+    return "Cell of an earlier session" if _A_CELL.fullmatch(filename) else None
+
+
+def name_cells(shell: InteractiveShell, text: str) -> str:
+    """A traceback's text with this notebook's cells called by their numbers."""
 
     def named(found: re.Match[str]) -> str:
-        label = shell.compile.format_code_name(found[1])
-        return found[0] if label is None else f"{' '.join(label)}, line"
+        label = cell_label(shell, found[1])
+        return found[0] if label is None else f"{label}, line"
 
     return _LINE_OF_FILE.sub(named, text)
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.notebook.fake_backend import INSTANCE, Answer, running
 from workbench.errors import ConstructorError
-from workbench.notebook.arguments import VERBS
+from workbench.notebook.verbs import VERBS
 
 MODEL = (
     "@deployment\nclass Model:\n    def __call__(self, request):\n        return 1\n"

@@ -1,0 +1,166 @@
+"""What each `%serve VERB` does: one question to the backend, and what is shown of it.
+
+Called by `magics` with the line's words as `verbs` parsed them.
+"""
+
+import argparse
+import json
+from http import HTTPStatus
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+from workbench.errors import WorkbenchError
+from workbench.notebook.answer_view import answer_view
+from workbench.notebook.arguments import nearest
+from workbench.notebook.backend import Answer, Backend
+from workbench.notebook.display import show
+from workbench.notebook.logs import follow, tail_for
+from workbench.notebook.logs_view import logs_view
+from workbench.notebook.replica_errors import readable
+from workbench.notebook.status_view import status_view
+from workbench.notebook.tracebacks import name_cells
+from workbench.spec.logs import LogQuery
+from workbench.spec.status import ServeStatus
+
+__all__ = ["LineVerbs"]
+
+# A traceback is on its way when the answer is there already.
+_TRACEBACK_S = 2.0
+
+
+class LineVerbs:
+    """The verbs of one shell."""
+
+    def __init__(self, shell: InteractiveShell, backend: Backend) -> None:
+        self._shell = shell
+        self._backend = backend
+
+    def run(self, verb: str, asked: argparse.Namespace) -> None:
+        """Do what the verb says."""
+        getattr(self, f"_{verb}")(asked)
+
+    def _next(self, _asked: argparse.Namespace) -> None:
+        self._show_status(explains=True)
+
+    def _status(self, _asked: argparse.Namespace) -> None:
+        self._show_status()
+
+    def _query(self, asked: argparse.Namespace) -> None:
+        value = None if asked.json is None else self._value(asked.json)
+        answer = self._backend.query(asked.path, value)
+        show(answer_view(answer, self._traceback_of(answer)))
+        if asked.out is not None:
+            self._shell.user_ns[asked.out] = answer
+
+    def _logs(self, asked: argparse.Namespace) -> None:
+        query = LogQuery(
+            app=asked.app,
+            deployment=asked.deployment,
+            replica=asked.replica,
+            request_id=asked.request_id,
+            level=asked.level,
+            contains=asked.contains,
+            limit=asked.lines,
+        )
+        if asked.follow or asked.for_s is not None:
+            tail = tail_for(self._shell, query, self._name_cells)
+            follow(self._backend, query, tail, asked.for_s)
+            return
+        self._check_application(asked.app, "logs")
+        page = self._backend.logs(query)
+        show(logs_view(page.records, query, page.dropped, readable=self._name_cells))
+
+    def _scale(self, asked: argparse.Namespace) -> None:
+        app, _, deployment = asked.what.partition("/")
+        served = self._check_application(app, "scale").applications
+        known = list(served[app].deployments) if app in served else []
+        if not deployment:
+            if len(known) > 1:
+                forms = " or ".join(f"`{app}/{name}`" for name in known)
+                msg = f"%serve scale: {app} has several deployments; write {forms}"
+                raise UsageError(msg)
+            deployment = known[0]
+        elif deployment not in known:
+            like = nearest(deployment, known) or f"; it has: {', '.join(known)}"
+            msg = f"%serve scale: {app} has no deployment {deployment!r}{like}"
+            raise UsageError(msg)
+        self._backend.scale(app, deployment, asked.replicas)
+        self._show_status()
+
+    def _panel(self, asked: argparse.Namespace) -> None:
+        # Widgets cost more to import than all the rest of the magics.
+        from workbench.notebook.panel_verb import show_panel  # noqa: PLC0415
+
+        if asked.app is not None:
+            self._check_application(asked.app, "panel")
+        show_panel(self._shell, self._backend, asked.app)
+
+    def _connect(self, asked: argparse.Namespace) -> None:
+        self._backend.connect(asked.url, asked.token)
+        self._show_status()
+
+    def _doctor(self, _asked: argparse.Namespace) -> None:
+        from workbench.notebook.doctor import diagnose  # noqa: PLC0415 - rarely called
+
+        show(diagnose(self._shell))
+
+    def _delete(self, asked: argparse.Namespace) -> None:
+        self._check_application(asked.name, "delete")
+        self._backend.delete(asked.name)
+        self._show_status()
+
+    def _shutdown(self, _asked: argparse.Namespace) -> None:
+        self._backend.shutdown()
+        self._show_status()
+
+    def _show_status(self, *, explains: bool = False) -> None:
+        status = self._backend.status()
+        show(status_view(status, readable=self._name_cells, explains=explains))
+
+    def _check_application(self, name: str, verb: str) -> ServeStatus:
+        """The status; an application that is named must be in it."""
+        status = self._backend.status()
+        served = status.applications
+        if name and name not in served:
+            there = f"; there are: {', '.join(served)}" if served else "; nothing is"
+            like = nearest(name, served) or there
+            msg = f"%serve {verb}: {name!r} is not served{like}"
+            raise UsageError(msg)
+        return status
+
+    def _traceback_of(self, answer: Answer) -> str:
+        """What the user's code raised to give this answer; empty if nothing is known."""
+        request_id = answer.headers.get("x-request-id", "")
+        if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR or not request_id:
+            return ""
+        query = LogQuery(request_id=request_id, level="ERROR", wait_s=_TRACEBACK_S)
+        try:
+            page = self._backend.logs(query)
+        except WorkbenchError:  # the answer is there: it is what was asked for
+            return ""
+        return "\n".join(readable(self._shell, each.text) for each in page.records)
+
+    def _value(self, text: str) -> object:
+        """JSON as it was written, or what a variable holds."""
+        try:
+            value: object = json.loads(text)
+        except ValueError as error:
+            if text not in self._shell.user_ns:
+                msg = f"%serve query: {text!r} is neither JSON ({error}) nor a variable"
+                raise UsageError(msg) from None
+            value = self._shell.user_ns[text]
+            _require_json(text, value)
+        return value
+
+    def _name_cells(self, text: str) -> str:
+        return name_cells(self._shell, text)
+
+
+def _require_json(name: str, value: object) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        like = f"; try {name}.tolist()" if hasattr(value, "tolist") else ""
+        msg = f"%serve query: {name} cannot be sent as JSON ({error}){like}"
+        raise UsageError(msg) from None
