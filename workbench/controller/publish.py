@@ -33,6 +33,8 @@ class Publisher:
         self._changed = asyncio.Event()
         self._names: dict[Channel, str] = {}
         self._ears: dict[type, Callable[[str, Message], None]] = {}
+        self.on_gone: Callable[[str], None] = lambda _: None
+        """Called with the name of a router that went away."""
 
     def hear(self, kind: type[Told], ear: Callable[[str, Told], None]) -> None:
         """Hand every message of a kind to `ear`, with its router's name."""
@@ -89,5 +91,5 @@ class Publisher:
     def on_closed(self, channel: Channel, _error: Exception | None) -> None:
         """A router went away."""
         self._seen.pop(channel, None)
-        self._names.pop(channel, None)
+        self.on_gone(self._names.pop(channel, ""))
         self._changed.set()
