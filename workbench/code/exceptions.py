@@ -9,6 +9,7 @@ the error of `workbench.errors` for them.
 import builtins
 import functools
 import importlib
+import itertools
 import sys
 import types
 from pathlib import Path
@@ -31,11 +32,13 @@ from workbench.errors import (
     RemoteError,
     ReplicaUnavailableError,
     RequestCancelledError,
+    RequestTimeoutError,
 )
 from workbench.wire.messages import Buffers, Failure, FailureKind
 
 __all__ = ["RemoteTraceback", "dump_exception", "load_failure", "traceback_text"]
 
+_HEADER = "Traceback (most recent call last):\n"
 # How a call gets to user code; such frames above the user's first one say nothing.
 _CARRIERS = (
     "workbench",
@@ -59,6 +62,7 @@ _ERRORS: dict[FailureKind, type[CallError]] = {
     FailureKind.UNAVAILABLE: DeploymentUnavailableError,
     FailureKind.QUEUE_FULL: BackPressureError,
     FailureKind.UNREADABLE: CallError,
+    FailureKind.TIMED_OUT: RequestTimeoutError,
 }
 
 
@@ -86,9 +90,15 @@ def load_failure(failure: Failure, buffers: Buffers = ()) -> CallError:
 
 
 def traceback_text(error: BaseException) -> str:
-    """The traceback from the user's first frame on, with causes and notes."""
+    """The traceback from the user's first frame on, with causes and notes.
+
+    Where the error came from another replica, that one's frames follow on ours: one
+    story, and the error told once.
+    """
     report = TracebackException.from_exception(error)
     _drop_carriers(report)
+    if isinstance(error, RemoteError) and _HEADER in error.remote_traceback:
+        return _continued(report, error)
     return "".join(report.format())
 
 
@@ -101,6 +111,17 @@ class RemoteTraceback(Exception):  # noqa: N818 - it is shown, never raised
 
     def __str__(self) -> str:
         return f'\n"""\n{self._text}"""'
+
+
+def _continued(report: TracebackException, error: RemoteError) -> str:
+    ours = _carrier_places()[0]
+    frames = itertools.takewhile(
+        lambda f: not f.filename.startswith(ours), report.stack
+    )
+    above, header, below = error.remote_traceback.rpartition(_HEADER)
+    notes = [f"{note}\n" for note in getattr(error, "__notes__", ())]
+    here = "".join(StackSummary.from_list(list(frames)).format())
+    return above + header + here + below + "".join(n for n in notes if n not in below)
 
 
 def _name_of(kind: type) -> str:

@@ -233,6 +233,22 @@ def test_an_error_of_another_replica_keeps_its_whole_story():
     assert failure.error_type.endswith("test_exceptions.NeedsTwoError")
 
 
+def test_an_error_that_came_through_two_replicas_is_told_once_and_in_order():
+    def outer():
+        raise sent(ValueError("lost"))
+
+    try:
+        outer()
+    except RemoteError as error:
+        error.add_note("while counting")
+        text = dump_exception(error)[0].traceback
+
+    assert text.count("Traceback (most recent call last)") == 1
+    assert text.count("ValueError: lost") == 1
+    assert text.index("in outer") < text.index("in raised")
+    assert text.endswith("ValueError: lost\nwhile counting\n")
+
+
 def test_an_error_that_did_not_pickle_keeps_its_type_on_the_next_hop():
     received = sent(sent(NoPickleError("gone")))
 
