@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 
 from workbench.errors import NoInstanceError
-from workbench.request import current_request
+from workbench.request import Extras, current_request
 from workbench.response import (
     DeploymentResponse,
     DeploymentResponseGenerator,
@@ -25,6 +25,8 @@ __all__ = [
     "DeploymentResponseGenerator",
     "set_runtime",
 ]
+
+_NO_EXTRAS = Extras()
 
 _runtime: Runtime | None = None
 
@@ -52,17 +54,19 @@ class DeploymentHandle:
     Cheap to make, picklable, and never connected to a single replica.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - as a handle is unpickled
         self,
         deployment_name: str,
         app_name: str,
         method_name: str = "__call__",
         stream: bool = False,  # noqa: FBT001, FBT002 - set by options(stream=...)
+        extras: Extras = _NO_EXTRAS,
     ) -> None:
         self._deployment = deployment_name
         self._app = app_name
         self._method = method_name
         self._stream = stream
+        self._extras = extras
 
     @property
     def deployment_name(self) -> str:
@@ -75,14 +79,44 @@ class DeploymentHandle:
         return self._app
 
     def options(
-        self, *, method_name: str | None = None, stream: bool | None = None
+        self,
+        *,
+        method_name: str | None = None,
+        stream: bool | None = None,
+        multiplexed_model_id: str | None = None,
+        session_id: str | None = None,
+        priority: int | None = None,
+        timeout_s: float | None = None,
     ) -> "DeploymentHandle":
-        """A handle that calls another method, or gets its answer as a stream."""
+        """A handle with other options; this one stays as it is.
+
+        Args:
+            method_name: which method to call.
+            stream: get the answer as a stream of items.
+            multiplexed_model_id: go to a replica that has this model, if one has.
+            session_id: calls of one session go to the same replica, where the
+                deployment's routing policy knows sessions.
+            priority: higher goes first where calls have to wait; 0 is usual.
+            timeout_s: seconds after which a call is cancelled and fails with
+                RequestTimeoutError; the request's own deadline holds in any case.
+
+        Raises:
+            TypeError: a value has the wrong type.
+            ValueError: `timeout_s` is not positive.
+        """
+        own = self._extras
+        extras = Extras(
+            _text("multiplexed_model_id", multiplexed_model_id, own.model_id),
+            _text("session_id", session_id, own.session_id),
+            own.priority if priority is None else _whole("priority", priority),
+            own.timeout_s if timeout_s is None else _seconds("timeout_s", timeout_s),
+        )
         return DeploymentHandle(
             self._deployment,
             self._app,
             self._method if method_name is None else method_name,
             self._stream if stream is None else stream,
+            extras,
         )
 
     def remote(self, *args: object, **kwargs: object) -> Any:
@@ -92,11 +126,13 @@ class DeploymentHandle:
         holding up this caller or a replica.
         """
         runtime = _get_runtime()
+        request = current_request.get()
         call = Call(
             id=runtime.router.next_id(),
             method=self._method,
-            request_id=current_request.get().request_id,
+            request_id=request.request_id,
             stream=self._stream,
+            extras=request.inherited(self._extras),
         )
         made = DeploymentResponseGenerator if self._stream else DeploymentResponse
         response = made(runtime, call, f"{self._app}#{self._deployment}")
@@ -114,6 +150,7 @@ class DeploymentHandle:
             self._app,
             self._method,
             self._stream,
+            self._extras,
         )
 
     def __repr__(self) -> str:
@@ -128,3 +165,29 @@ class DeploymentHandle:
 
     def __hash__(self) -> int:
         return hash(self.__reduce__()[1])
+
+
+def _text(name: str, given: object, before: str) -> str:
+    if given is None:
+        return before
+    if not isinstance(given, str):
+        msg = f"{name} is text; got {given!r}."
+        raise TypeError(msg)
+    return given
+
+
+def _whole(name: str, given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, int):
+        msg = f"{name} is a whole number; got {given!r}."
+        raise TypeError(msg)
+    return given
+
+
+def _seconds(name: str, given: object) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        msg = f"{name} is a time in seconds; got {given!r}."
+        raise TypeError(msg)
+    if not given > 0:
+        msg = f"{name} must be more than 0 s; got {given!r}."
+        raise ValueError(msg)
+    return float(given)

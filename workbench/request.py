@@ -1,10 +1,29 @@
-"""What is known of the request that the current code works for."""
+"""What is known of the request that the current code works for, and what goes along.
 
+`Extras` travels with a call; the callee's `RequestContext` is made of it. Calls that the
+callee causes inherit what belongs to the whole request: id, deadline, priority, trace.
+"""
+
+import time
 from contextvars import ContextVar
 
 import msgspec
 
-__all__ = ["RequestContext", "current_request"]
+__all__ = ["Extras", "RequestContext", "context_of", "current_request"]
+
+
+class Extras(msgspec.Struct, frozen=True, array_like=True):
+    """What only some calls carry."""
+
+    model_id: str = ""
+    session_id: str = ""
+    priority: int = 0
+    """Higher goes first in queues."""
+    timeout_s: float | None = None
+    """Time left when the call was sent: hosts' clocks need not agree."""
+    traceparent: str = ""
+    """W3C Trace Context, as it came."""
+    tracestate: str = ""
 
 
 class RequestContext(msgspec.Struct, frozen=True):
@@ -16,8 +35,55 @@ class RequestContext(msgspec.Struct, frozen=True):
     request_id: str = ""
     route: str = ""
     app_name: str = ""
+    multiplexed_model_id: str = ""
+    session_id: str = ""
+    priority: int = 0
+    deadline: float | None = None
+    """By this process's monotonic clock."""
+    traceparent: str = ""
+    tracestate: str = ""
+
+    def time_left_s(self) -> float | None:
+        """Until the deadline; None if there is none."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+    def inherited(self, own: Extras) -> Extras | None:
+        """What a call that this request causes carries; None if nothing."""
+        left_s = self.time_left_s()
+        if left_s is None and not self.priority and not self.traceparent:
+            return None if own == _NO_EXTRAS else own
+        times = [t for t in (left_s, own.timeout_s) if t is not None]
+        return Extras(
+            own.model_id,
+            own.session_id,
+            own.priority or self.priority,
+            min(times, default=None),
+            own.traceparent or self.traceparent,
+            own.tracestate or self.tracestate,
+        )
 
 
+def context_of(
+    request_id: str, route: str, app_name: str, extras: Extras | None
+) -> RequestContext:
+    """What a callee knows of the request."""
+    if extras is None:
+        return RequestContext(request_id, route, app_name)
+    timeout_s = extras.timeout_s
+    return RequestContext(
+        request_id,
+        route,
+        app_name,
+        extras.model_id,
+        extras.session_id,
+        extras.priority,
+        None if timeout_s is None else time.monotonic() + timeout_s,
+        extras.traceparent,
+        extras.tracestate,
+    )
+
+
+_NO_EXTRAS = Extras()
 _NONE = RequestContext()
 current_request: ContextVar[RequestContext] = ContextVar(
     "workbench_request", default=_NONE

@@ -8,13 +8,20 @@ import asyncio
 import collections
 import concurrent.futures
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from msgspec.structs import replace
+
 from workbench.code.exceptions import load_failure
 from workbench.code.values import dump_value, load_value
-from workbench.errors import RequestCancelledError, ShippingError
+from workbench.errors import (
+    RequestCancelledError,
+    RequestTimeoutError,
+    ShippingError,
+)
 from workbench.routing.call import Receiver, Ticket
 from workbench.wire.messages import Buffers, Call, Failure, HttpReply, Result
 
@@ -61,6 +68,8 @@ class _Sent:
         self._deployment = deployment
         self._ticket: Ticket | None = None
         self._is_cancelled = False
+        self._made_at = 0.0 if call.extras is None else time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
         self._is_local = runtime.is_here()
 
     @property
@@ -99,10 +108,33 @@ class _Sent:
             self._runtime.loop.call_soon_threadsafe(action)
 
     def _submit(self, buffers: Buffers) -> None:
-        if not self._is_cancelled:
-            self._ticket = self._runtime.router.submit(
-                self._deployment, self._call, buffers, cast("Receiver", self)
-            )
+        if self._is_cancelled:
+            return
+        extras = self._call.extras
+        if extras is not None and extras.timeout_s is not None:
+            # Also what was spent since: for arguments that other calls had to make.
+            left_s = self._made_at + extras.timeout_s - time.monotonic()
+            if left_s <= 0:
+                self._time_out()
+                return
+            self._call = replace(self._call, extras=replace(extras, timeout_s=left_s))
+            self._timer = self._runtime.loop.call_later(left_s, self._time_out)
+        self._ticket = self._runtime.router.submit(
+            self._deployment, self._call, buffers, cast("Receiver", self)
+        )
+
+    def _time_out(self) -> None:
+        if self._ticket is not None:
+            self._ticket.cancel()
+        assert self._call.extras is not None
+        msg = f"The call to {self._deployment} was not answered in time."
+        self._fail(RequestTimeoutError(msg))
+
+    def _is_answered(self) -> None:
+        """Nothing more is awaited of the replica."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _send_when_ready(
         self, args: tuple[object, ...], kwargs: dict[str, object]
@@ -187,6 +219,7 @@ class DeploymentResponse(_Sent):
 
     def on_reply(self, _message: Result | HttpReply, buffers: Buffers) -> None:
         """The answer came."""
+        self._is_answered()
         if self._future.done():
             return
         try:
@@ -198,6 +231,7 @@ class DeploymentResponse(_Sent):
 
     def on_failure(self, failure: Failure, buffers: Buffers) -> None:
         """The call failed."""
+        self._is_answered()
         self._fail(load_failure(failure, buffers))
 
     def _fail(self, error: BaseException) -> None:
@@ -269,10 +303,12 @@ class DeploymentResponseGenerator(_Sent):
 
     def on_end(self) -> None:
         """The stream is complete."""
+        self._is_answered()
         self._fail(StopAsyncIteration())
 
     def on_failure(self, failure: Failure, buffers: Buffers) -> None:
         """The stream broke; items that came before are still given out."""
+        self._is_answered()
         self._fail(load_failure(failure, buffers))
 
     def _fail(self, error: BaseException) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from workbench.proxy import pages
 from workbench.proxy.door import Door
+from workbench.proxy.extras import read_extras
 from workbench.proxy.reply import Page
 from workbench.proxy.request import Request
 from workbench.spec.table import RouteEntry
@@ -58,6 +59,9 @@ def make_call(
         server=peer.server,
         request_id=request_id,
         more_body=not request.is_complete,
+        extras=read_extras(
+            request.headers, request.timeout_s(door.options.request_timeout_s)
+        ),
     )
 
 

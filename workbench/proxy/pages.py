@@ -78,6 +78,8 @@ def failed(failure: Failure) -> Page:
     """
     if failure.kind in {FailureKind.UNAVAILABLE, FailureKind.QUEUE_FULL}:
         return Page(503, failure.message)
+    if failure.kind is FailureKind.TIMED_OUT:
+        return Page(408, failure.message)
     if failure.kind is FailureKind.CANCELLED:
         return Page(499, failure.message or "The request was cancelled.")
     if failure.kind is FailureKind.REPLICA_LOST:

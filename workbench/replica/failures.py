@@ -12,7 +12,11 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 
 from workbench.code.exceptions import dump_exception, traceback_text
-from workbench.errors import BackPressureError, DeploymentUnavailableError
+from workbench.errors import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RequestTimeoutError,
+)
 from workbench.replica.json_text import encode_json
 from workbench.replica.reply import Reply, check_status, head_of
 from workbench.wire.messages import Buffers, Failure, FailureKind
@@ -100,6 +104,8 @@ def _kind_of(error: BaseException) -> FailureKind:
         return FailureKind.QUEUE_FULL
     if isinstance(error, DeploymentUnavailableError):
         return FailureKind.UNAVAILABLE
+    if isinstance(error, RequestTimeoutError):
+        return FailureKind.TIMED_OUT
     if isinstance(error, asyncio.CancelledError):
         return FailureKind.CANCELLED
     return FailureKind.USER

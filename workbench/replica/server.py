@@ -20,7 +20,7 @@ from workbench.replica.running import Running
 from workbench.replica.slots import Slots
 from workbench.replica.threads import Threads
 from workbench.replica.user_code import UserCode
-from workbench.request import RequestContext, current_request
+from workbench.request import Extras, context_of, current_request
 from workbench.wire.channel import Channel
 from workbench.wire.messages import (
     Body,
@@ -143,11 +143,13 @@ class ReplicaServer:
 
     def _on_http_call(self, channel: Channel, call: HttpCall, buffers: Buffers) -> None:
         if (code := self._take(channel, call.id)) is not None:
-            self._start(Exchange(channel, call, buffers), code, call.root_path)
+            running = Exchange(channel, call, buffers)
+            self._start(running, code, call.root_path, call.extras)
 
     def _on_call(self, channel: Channel, call: Call, buffers: Buffers) -> None:
         if (code := self._take(channel, call.id)) is not None:
-            self._start(MethodCall(channel, call, buffers, self._threads), code, "")
+            running = MethodCall(channel, call, buffers, self._threads)
+            self._start(running, code, "", call.extras)
 
     def _take(self, channel: Channel, call_id: int) -> UserCode | None:
         """Take a slot and say with what to run the call, or turn it away."""
@@ -161,11 +163,13 @@ class ReplicaServer:
             return None
         return code
 
-    def _start(self, running: Running, code: UserCode, route: str) -> None:
+    def _start(
+        self, running: Running, code: UserCode, route: str, extras: Extras | None
+    ) -> None:
         self._calls[running.channel][running.id] = running
         running.started_ns = perf_counter_ns()
         context = copy_context()
-        about = RequestContext(running.request_id, route, self._app_name)
+        about = context_of(running.request_id, route, self._app_name, extras)
         context.run(current_request.set, about)
         # A task for every call, though most never wait: to run the first step by hand
         # would save 2 of about 8 µs, but asyncio.timeout, task groups and anyio, which

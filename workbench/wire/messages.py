@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from workbench.request import Extras
 from workbench.spec.table import Table
 
 __all__ = [
@@ -42,6 +43,10 @@ __all__ = [
     "ReplicaMeasured",
     "Result",
     "Said",
+    "SocketAccept",
+    "SocketCall",
+    "SocketClose",
+    "SocketPart",
     "Subscribe",
     "TableSeen",
     "TableUpdate",
@@ -91,6 +96,7 @@ class Call(_Message, frozen=True, tag=10):
     method: str
     request_id: str
     stream: bool
+    extras: Extras | None = None
 
 
 class HttpCall(_Message, frozen=True, tag=11):
@@ -111,6 +117,7 @@ class HttpCall(_Message, frozen=True, tag=11):
     server: tuple[str, int] | None
     request_id: str
     more_body: bool
+    extras: Extras | None = None
 
 
 class Body(_Message, frozen=True, tag=12):
@@ -194,6 +201,7 @@ class FailureKind(IntEnum):
     UNAVAILABLE = 6
     QUEUE_FULL = 7
     UNREADABLE = 8
+    TIMED_OUT = 9
 
 
 class Failure(_Message, frozen=True, tag=26):
@@ -208,6 +216,49 @@ class Failure(_Message, frozen=True, tag=26):
 
 class Drain(_Message, frozen=True, tag=27):
     """This replica is stopping: send nothing new and say `Drained`."""
+
+
+# -- WebSockets ---------------------------------------------------------------------
+
+
+class SocketCall(HttpCall, frozen=True, tag=50):
+    """Router → replica: open a WebSocket.
+
+    Answered with `SocketAccept`; or turned down with an `HttpReply`, as any request.
+    """
+
+    subprotocols: list[str] = []
+    """Those the client offers."""
+
+
+class SocketAccept(_Message, frozen=True, tag=51):
+    """Replica → router: the WebSocket is open."""
+
+    id: int
+    head: bytes
+    """Header lines for the handshake's answer, as in `HttpReply`."""
+    subprotocol: str | None
+
+
+class SocketPart(_Message, frozen=True, tag=52):
+    """Either way: a message, or part of one. Buffer: the bytes; they take credit."""
+
+    id: int
+    is_text: bool
+    more: bool
+    """Whether the message goes on."""
+
+
+class SocketClose(_Message, frozen=True, tag=53):
+    """Either way: the WebSocket is closed.
+
+    A replica says it last of all. Told that the client has closed, it says `End` once
+    its application has returned.
+    """
+
+    id: int
+    code: int
+    reason: str
 
 
 # -- either way, and controller → router --------------------------------------------
@@ -321,4 +372,8 @@ Message: TypeAlias = (
     | TableSeen
     | Measured
     | Said
+    | SocketCall
+    | SocketAccept
+    | SocketPart
+    | SocketClose
 )
