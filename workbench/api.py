@@ -8,7 +8,7 @@ import atexit
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,9 @@ from workbench.handle import DeploymentHandle
 from workbench.instance import find
 from workbench.settings import Settings
 from workbench.spec.application import Owner
+from workbench.spec.events import Event
 from workbench.spec.http import HTTPOptions
+from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, EventKind, InstanceStatus, ServeStatus
 from workbench.start import start_instance
 
@@ -35,9 +37,12 @@ __all__ = [
     "connect",
     "delete",
     "deploy",
+    "events",
     "get_app_handle",
     "get_deployment_handle",
+    "logs",
     "query",
+    "scale",
     "shutdown",
     "start",
     "status",
@@ -154,12 +159,50 @@ def status() -> ServeStatus:
         return ServeStatus()
 
 
+def events() -> Generator[Event, None, None]:
+    """What runs and what is measured, from now on: blocks until the next event.
+
+    First the status, then the history of the last five minutes, then a sample twice a
+    second and the status whenever it changed. `close()` ends it.
+
+    Raises:
+        NoInstanceError: nothing runs.
+        InstanceError: the instance went away; after a restart of its controller,
+            asking anew goes on.
+    """
+    return _get_running().events()
+
+
 def delete(name: str) -> bool:
     """Delete an application and wait until it is gone; False if there is none."""
     try:
         return _get_running().delete(name)
     except errors.NoInstanceError:
         return False
+
+
+def scale(app: str, deployment: str, num_replicas: int) -> None:
+    """Change how many replicas a deployment should have, until it is deployed again.
+
+    Returns once that is the target; `status` shows how the replicas come and go.
+
+    Raises:
+        NoInstanceError: nothing runs.
+        UnknownDeploymentError: there is none of that name.
+        ScaleError: the number cannot be.
+    """
+    _get_running().scale(app, deployment, num_replicas)
+
+
+def logs(query: LogQuery | None = None) -> LogPage:
+    """What replicas printed, logged and raised; without a query the newest of it.
+
+    To follow, ask again with the page's `next` as `after`, and with `wait_s`.
+
+    Raises:
+        NoInstanceError: nothing runs.
+    """
+    return _get_running().logs(query or LogQuery())
 
 
 def shutdown() -> bool:

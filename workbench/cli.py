@@ -1,15 +1,22 @@
 """`workbench`: start, look at and end instances from a terminal."""
 
 import argparse
+import contextlib
 import sys
+import time
+from dataclasses import replace
 
 from workbench import __version__, api
 from workbench.errors import WorkbenchError
 from workbench.settings import Settings
 from workbench.spec.http import HTTPOptions
+from workbench.spec.logs import LEVELS, LogPage, LogQuery
 from workbench.spec.status import ServeStatus
 
 __all__ = ["main"]
+
+# How long one question of `logs -f` waits for more.
+_FOLLOW_S = 20.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,7 +45,23 @@ def _parser() -> argparse.ArgumentParser:
     delete = commands.add_parser("delete", help="stop one application")
     delete.add_argument("name")
     delete.set_defaults(run=_delete)
+    scale = commands.add_parser("scale", help="run another number of replicas")
+    scale.add_argument("app")
+    scale.add_argument("deployment")
+    scale.add_argument("num_replicas", type=int)
+    scale.set_defaults(run=_scale)
+    _add_logs(commands.add_parser("logs", help="show what replicas said"))
     return parser
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("app", nargs="?", default="")
+    parser.add_argument("-f", "--follow", action="store_true", help="and what comes")
+    parser.add_argument("--deployment", default="")
+    parser.add_argument("--replica", default="", help="its id, as status shows it")
+    parser.add_argument("--request-id", default="", help="x-request-id of an answer")
+    parser.add_argument("--level", default="", type=str.upper, choices=LEVELS)
+    parser.set_defaults(run=_logs)
 
 
 def _up(options: argparse.Namespace) -> None:
@@ -64,6 +87,34 @@ def _delete(options: argparse.Namespace) -> None:
     print(
         f"Deleted {options.name}." if deleted else f"No application {options.name!r}."
     )
+
+
+def _scale(options: argparse.Namespace) -> None:
+    api.scale(options.app, options.deployment, options.num_replicas)
+    print(f"{options.deployment} goes to {options.num_replicas} replicas.")
+
+
+def _logs(options: argparse.Namespace) -> None:
+    query = LogQuery(
+        app=options.app,
+        deployment=options.deployment,
+        replica=options.replica,
+        request_id=options.request_id,
+        level=options.level,
+    )
+    page = _print_logs(query)
+    with contextlib.suppress(KeyboardInterrupt):
+        while options.follow:
+            page = _print_logs(replace(query, after=page.next, wait_s=_FOLLOW_S))
+
+
+def _print_logs(query: LogQuery) -> LogPage:
+    page = api.logs(query)
+    for each in page.records:
+        at = time.strftime("%H:%M:%S", time.localtime(each.at_s))
+        who = " ".join(filter(None, (each.deployment, each.replica, each.request_id)))
+        print(f"{at} {each.level} {who} | {each.text}", flush=True)
+    return page
 
 
 def _lines(status: ServeStatus) -> list[str]:

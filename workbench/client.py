@@ -2,9 +2,11 @@
 
 import json
 import platform
+import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -17,6 +19,8 @@ from workbench.routing.dispatch import Router
 from workbench.routing.report import report
 from workbench.spec.application import DeployRequest
 from workbench.spec.control import Introduction
+from workbench.spec.events import Event
+from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, ServeStatus
 from workbench.wire.host import host_id
 
@@ -30,6 +34,8 @@ __all__ = ["Client"]
 
 _CONNECT_S = 5.0
 _READY_S = 10.0
+# The stream of events says something twice a second.
+_SILENT_S = 15.0
 
 
 class Client:
@@ -82,6 +88,22 @@ class Client:
                 on_event(event)
                 yield event
 
+    def events(self) -> Generator[Event, None, None]:
+        """Status, history and samples as they come, until closed or broken off."""
+        import httpx  # noqa: PLC0415 - as above
+
+        patience = httpx.Timeout(_CONNECT_S, read=_SILENT_S)
+        try:
+            with self._http.stream("GET", "/api/events", timeout=patience) as response:
+                if response.status_code != HTTPStatus.OK:
+                    response.read()
+                    raise _refusal(response)
+                for line in response.iter_lines():
+                    yield _read_event(line)
+        except (self._transport_error, httpx.StreamError) as error:
+            raise self._unreachable(error) from None
+        raise self._unreachable("it ended the stream of events")
+
     def status(self) -> ServeStatus:
         """Everything that runs."""
         return msgspec.json.decode(
@@ -92,6 +114,27 @@ class Client:
         """Delete an application; False if there is none of that name."""
         path = f"/api/applications/{quote(name, safe='')}"
         return bool(self._ask("DELETE", path).json()["deleted"])
+
+    def scale(self, app: str, deployment: str, num_replicas: int) -> None:
+        """Change how many replicas a deployment should have.
+
+        Raises:
+            UnknownDeploymentError: there is none of that name.
+            ScaleError: the number cannot be.
+        """
+        names = quote(app, safe=""), quote(deployment, safe="")
+        path = "/api/applications/{}/deployments/{}/scale".format(*names)
+        self._ask("PUT", path, json={"num_replicas": num_replicas})
+
+    def logs(self, query: LogQuery) -> LogPage:
+        """What replicas said.
+
+        Raises:
+            LogQueryError: the instance does not know such a query.
+        """
+        given = {name: each for name, each in asdict(query).items() if each}
+        content = self._ask("GET", "/api/logs", params=given).content
+        return msgspec.json.decode(content, type=LogPage)
 
     def shutdown(self) -> None:
         """Ask the instance to end."""
@@ -116,7 +159,9 @@ class Client:
     async def _open_router(self) -> None:
         assert self._thread is not None
         self._router = Router(
-            name="client", secret=channel_secret(self._token), host_id=host_id()
+            name=f"client-{secrets.token_hex(4)}",
+            secret=channel_secret(self._token),
+            host_id=host_id(),
         )
         self._following: Future[None] = self._thread.submit(
             self._router.follow(self.about.controller)
@@ -125,20 +170,23 @@ class Client:
         await self._router.wait_until_ready()
         set_runtime(self._router, self._thread.loop)
 
-    def _ask(self, verb: str, path: str) -> "httpx.Response":
+    def _ask(self, verb: str, path: str, **parts: Any) -> "httpx.Response":
         try:
-            response = self._http.request(verb, path)
+            response = self._http.request(verb, path, **parts)
         except self._transport_error as error:
             raise self._unreachable(error) from None
         if response.status_code != HTTPStatus.OK:
             raise _refusal(response)
         return response
 
-    def _unreachable(self, error: Exception) -> errors.InstanceError:
+    def _unreachable(self, error: object) -> errors.InstanceError:
         return errors.InstanceError(
             f"The control API at {self.url} does not answer ({error}).",
             "See with `workbench status` what runs; its address may have changed.",
         )
+
+
+_read_event = msgspec.json.Decoder(Event).decode
 
 
 def _refusal(response: "httpx.Response") -> errors.WorkbenchError:
@@ -146,10 +194,10 @@ def _refusal(response: "httpx.Response") -> errors.WorkbenchError:
     try:
         found = response.json()
         kind = getattr(errors, found["error"])
-        message = str(found["message"])
+        message, hint = str(found["message"]), found.get("hint")
     except (json.JSONDecodeError, KeyError, AttributeError, TypeError):
-        kind, message = errors.InstanceError, response.text[:500]
-    made: errors.WorkbenchError = kind(message)
+        kind, message, hint = errors.InstanceError, response.text[:500], None
+    made: errors.WorkbenchError = kind(message, hint)
     return made
 
 

@@ -9,14 +9,14 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
-from workbench.controller.deploys import DeployFeed
+from workbench.controller.deploys import DeployFeeds
 from workbench.controller.failures import Failures
+from workbench.controller.measured import Population, population_of
 from workbench.controller.plan import Action, Start, Stop, Update, is_settled, plan
 from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import ALIVE, Event, Replica, advance
@@ -24,6 +24,7 @@ from workbench.controller.report import report_application
 from workbench.controller.rollout import describe_deploy
 from workbench.controller.table import build_table
 from workbench.controller.target import Target
+from workbench.errors import ConstructorError
 from workbench.spec.application import ApplicationSpec, DeployRequest
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.status import (
@@ -31,7 +32,6 @@ from workbench.spec.status import (
     DeployEvent,
     EventKind,
     ReplicaState,
-    Step,
 )
 from workbench.spec.table import Table
 
@@ -46,6 +46,8 @@ _log = logging.getLogger("workbench.controller")
 _SEEN_S = 2.0
 _AFTER_ERROR_S = 1.0
 
+Key = tuple[str, str]
+
 
 class Controller:
     """Holds target and observed; everything else is asked of or done by its parts."""
@@ -59,7 +61,7 @@ class Controller:
         self._target = checkpoint.target
         self._table = Table(version=checkpoint.table_version)
         self._replicas: dict[str, Replica] = {}
-        self._feeds: dict[str, list[DeployFeed]] = defaultdict(list)
+        self._feeds = DeployFeeds()
         self._failures = Failures()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -68,6 +70,10 @@ class Controller:
         self.work: ReplicaWork
         """Set once by whoever builds the controller; it needs `tell`."""
         self.http_url: Callable[[], str] = str
+        self.note: Callable[[Key, str, str], None] = _ignore
+        """Writes into the log of a deployment what one of its replicas cannot say."""
+        self.on_turned: Callable[[], None] = lambda: None
+        """Called when the status may have changed."""
 
     # -- what front ends ask -----------------------------------------------------------
 
@@ -82,9 +88,8 @@ class Controller:
         spec = request.application
         before = self._running_spec(spec.name)
         target = self._target.deploy(request, time.time())
-        feed = DeployFeed(spec.name)
-        self._end_feeds(spec.name, "A newer deploy of it took over.")
-        self._feeds[spec.name].append(feed)
+        self._feeds.end(spec.name, "A newer deploy of it took over.")
+        feed = self._feeds.open(spec.name)
         for dep in spec.deployments:
             self._failures.forget((spec.name, dep.name))
         await self._set_target(target, request.blobs)
@@ -100,7 +105,7 @@ class Controller:
         """Stop an application and wait until it is gone; False if there is none."""
         if name not in self._target.applications:
             return False
-        self._end_feeds(name, "The application was deleted.")
+        self._feeds.end(name, "The application was deleted.")
         await self._set_target(self._target.delete(name), {})
         self._wake.set()
         async with self._quiet:
@@ -109,13 +114,30 @@ class Controller:
             )
         return True
 
+    async def scale(self, app: str, deployment: str, num_replicas: int) -> None:
+        """Change how many replicas there should be; does not wait for them.
+
+        Raises:
+            UnknownDeploymentError: there is none of that name.
+            ScaleError: the number cannot be, or nothing runs that could be scaled.
+        """
+        target = self._target.scale(app, deployment, num_replicas)
+        self._failures.forget((app, deployment))
+        await self._set_target(target, {})
+        self._wake.set()
+
     def status(self) -> dict[str, ApplicationStatusOverview]:
         """State of every application."""
         url = self.http_url()
+        reasons = self._failures.reasons()
         return {
-            name: report_application(app, list(self._replicas.values()), url)
+            name: report_application(app, list(self._replicas.values()), url, reasons)
             for name, app in self._target.applications.items()
         }
+
+    def population(self) -> Population:
+        """What there is to measure."""
+        return population_of(self._target, self._replicas.values())
 
     async def remember(self, **changes: object) -> None:
         """Change other fields of the checkpoint (ports, notes)."""
@@ -136,16 +158,13 @@ class Controller:
             return
         after = advance(before, event, **changes)
         self._replicas[replica_id] = after
-        self._log_change(before, after)
+        self._feeds.on_replica(before, after)
         if after.state in (ReplicaState.FAILED, ReplicaState.STOPPED):
             self._bury(after)
         if after.state is ReplicaState.FAILED:
             self._count_failure(after)
         if event is Event.SICK and before.state is not ReplicaState.STOPPING:
-            _log.warning(
-                "Replica %s of %s is %s", replica_id, *after.key, after.message
-            )
-            self._failures.add(after.key, time.monotonic())
+            self._add_failure(after)
             self._spawn(replica_id, self.work.stop(after))
         if event is Event.UPDATE_ENDED and after.message and not after.refused:
             self._fail_deploy(after)
@@ -204,10 +223,13 @@ class Controller:
             self._begin(action)
         self.publish()
         for name, app in list(self._target.applications.items()):
-            if not app.is_live and is_settled(app, list(self._replicas.values())):
-                await self._settle(name)
+            if is_settled(app, list(self._replicas.values())):
+                self._failures.recovered(name)
+                if not app.is_live:
+                    await self._settle(name)
         async with self._quiet:
             self._quiet.notify_all()
+        self.on_turned()
 
     def _begin(self, action: Action) -> None:
         match action:
@@ -232,7 +254,7 @@ class Controller:
             node_id=before.node_id if before and action.reservation else "",
         )
         self._replicas[replica_id] = replica
-        self._log_change(None, replica)
+        self._feeds.on_replica(None, replica)
         self._spawn(replica_id, self.work.start(replica))
 
     def _begin_stop(self, replica_id: str) -> None:
@@ -288,8 +310,7 @@ class Controller:
             return
         prefix = app.spec.route_prefix
         url = None if prefix is None else self.http_url() + prefix
-        for feed in self._feeds.pop(name, []):
-            feed.put(feed.event(EventKind.LIVE, url=url))
+        self._feeds.put_last(name, EventKind.LIVE, url=url)
 
     # -- failures ----------------------------------------------------------------------
 
@@ -310,14 +331,21 @@ class Controller:
         task.add_done_callback(self._background.discard)
 
     def _count_failure(self, replica: Replica) -> None:
-        self._failures.add(replica.key, time.monotonic())
-        _log.warning(
-            "Replica %s of %s failed: %s", replica.id, *replica.key, replica.message
-        )
+        self._add_failure(replica)
         app = self._target.applications.get(replica.app)
         wanted = self.knows(*replica.key)
         if app and not app.is_live and wanted and wanted.version == replica.version:
             self._fail_deploy(replica)
+
+    def _add_failure(self, replica: Replica) -> None:
+        _log.warning(
+            "Replica %s of %s failed: %s", replica.id, *replica.key, replica.message
+        )
+        name, _, text = replica.message.partition(": ")
+        reason = text if name.endswith("Error") else replica.message
+        self._failures.add(replica.key, time.monotonic(), reason)
+        if name != ConstructorError.__name__:  # which it has told itself
+            self.note(replica.key, replica.id, reason)
 
     def _fail_deploy(self, replica: Replica) -> None:
         """The new version does not come up: back to the last one that did."""
@@ -327,20 +355,14 @@ class Controller:
         name, _, text = replica.message.partition(": ")
         self._target = self._target.fail(replica.app, text or name)
         self._spawn_background(self._set_target(self._target, {}))
-        for feed in self._feeds.pop(replica.app, []):
-            feed.put(
-                feed.event(
-                    EventKind.FAILED,
-                    deployment=replica.spec.name,
-                    replica=replica.id,
-                    message=text or name,
-                    error=name if text else "DeployError",
-                )
-            )
-
-    def _end_feeds(self, name: str, why: str) -> None:
-        for feed in self._feeds.pop(name, []):
-            feed.put(feed.event(EventKind.FAILED, message=why, error="DeployError"))
+        self._feeds.put_last(
+            replica.app,
+            EventKind.FAILED,
+            deployment=replica.spec.name,
+            replica=replica.id,
+            message=text or name,
+            error=name if text else "DeployError",
+        )
 
     # -- bookkeeping -------------------------------------------------------------------
 
@@ -358,25 +380,6 @@ class Controller:
             return None
         return app.spec
 
-    def _log_change(self, before: Replica | None, after: Replica) -> None:
-        """Tell whoever follows a deploy of the application about its replicas."""
-        if before is not None and before.state is after.state and not after.refused:
-            return
-        for feed in self._feeds.get(after.app, []):
-            if after.refused and before is not None and not before.refused:
-                feed.put(
-                    feed.event(
-                        EventKind.STEP,
-                        deployment=after.spec.name,
-                        step=Step.SWAP,
-                        reason=f"cannot be kept: {after.message}",
-                    )
-                )
-            feed.put(
-                feed.event(
-                    EventKind.REPLICA,
-                    deployment=after.spec.name,
-                    replica=after.id,
-                    state=after.state,
-                )
-            )
+
+def _ignore(_key: Key, _replica: str, _text: str) -> None:
+    """Nobody keeps a log."""

@@ -1,12 +1,14 @@
-"""The feed of one deploy: its events, in order, for whoever follows it."""
+"""Feeds of deploys: the events of each, in order, for whoever follows it."""
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 
-from workbench.spec.status import DeployEvent, EventKind
+from workbench.controller.replica_life import Replica
+from workbench.spec.status import DeployEvent, EventKind, ReplicaState, Step
 
-__all__ = ["DeployFeed"]
+__all__ = ["DeployFeed", "DeployFeeds"]
 
 _LAST = frozenset({EventKind.LIVE, EventKind.FAILED})
 
@@ -35,3 +37,51 @@ class DeployFeed:
             yield event
             if event.kind in _LAST:
                 return
+
+
+class DeployFeeds:
+    """The feeds that are open, by application."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[str, list[DeployFeed]] = defaultdict(list)
+
+    def open(self, app: str) -> DeployFeed:
+        """A feed for one more deploy of an application."""
+        feed = DeployFeed(app)
+        self._feeds[app].append(feed)
+        return feed
+
+    def put_last(self, app: str, kind: EventKind, **fields: object) -> None:
+        """Tell every follower of an application how its deploy ended."""
+        for feed in self._feeds.pop(app, []):
+            feed.put(feed.event(kind, **fields))
+
+    def end(self, app: str, why: str) -> None:
+        """The deploy of an application will not come to its own end."""
+        self.put_last(app, EventKind.FAILED, message=why, error="DeployError")
+
+    def on_replica(self, before: Replica | None, after: Replica) -> None:
+        """Tell whoever follows a deploy of the application about its replicas."""
+        waits_for = after.message if after.state is ReplicaState.PLACING else ""
+        is_same = before is not None and before.state is after.state
+        if is_same and not after.refused and not waits_for:
+            return
+        for feed in self._feeds.get(after.app, []):
+            if after.refused and before is not None and not before.refused:
+                feed.put(
+                    feed.event(
+                        EventKind.STEP,
+                        deployment=after.spec.name,
+                        step=Step.SWAP,
+                        reason=f"cannot be kept: {after.message}",
+                    )
+                )
+            feed.put(
+                feed.event(
+                    EventKind.REPLICA,
+                    deployment=after.spec.name,
+                    replica=after.id,
+                    state=after.state,
+                    message=waits_for,
+                )
+            )

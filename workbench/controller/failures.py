@@ -15,15 +15,27 @@ class Failures:
 
     def __init__(self) -> None:
         self._times: dict[Key, list[float]] = {}
+        self._reasons: dict[Key, str] = {}
 
-    def add(self, key: Key, now: float) -> None:
+    def add(self, key: Key, now: float, reason: str = "") -> None:
         """A replica of the deployment failed."""
         recent = [at for at in self._times.get(key, []) if now - at < _QUIET_S]
         self._times[key] = [*recent, now]
+        self._reasons[key] = reason
 
     def forget(self, key: Key) -> None:
         """The deployment begins anew."""
         self._times.pop(key, None)
+        self._reasons.pop(key, None)
+
+    def recovered(self, app: str) -> None:
+        """All replicas of an application run; further failures are still counted."""
+        for key in [each for each in self._reasons if each[0] == app]:
+            del self._reasons[key]
+
+    def reasons(self) -> dict[Key, str]:
+        """Why deployments that have not recovered failed last."""
+        return dict(self._reasons)
 
     def retry_at(self) -> dict[Key, float]:
         """Times before which no replica of a deployment is started."""

@@ -19,6 +19,7 @@ S = ReplicaState
 class Event(StrEnum):
     """What can happen to a replica."""
 
+    WAITING = "waiting"
     PLACED = "placed"
     SEATED = "seated"
     LOADED = "loaded"
@@ -33,6 +34,7 @@ class Event(StrEnum):
 
 E = Event
 TRANSITIONS: dict[tuple[ReplicaState, Event], ReplicaState] = {
+    (S.PLACING, E.WAITING): S.PLACING,
     (S.PLACING, E.PLACED): S.STARTING,
     (S.PLACING, E.FAILED): S.FAILED,
     (S.PLACING, E.STOP): S.STOPPING,
@@ -50,6 +52,7 @@ TRANSITIONS: dict[tuple[ReplicaState, Event], ReplicaState] = {
     (S.UPDATING, E.STOP): S.STOPPING,
     (S.UPDATING, E.DIED): S.FAILED,
     # A replica told to stop may still be on its way up; none of that matters now.
+    (S.STOPPING, E.WAITING): S.STOPPING,
     (S.STOPPING, E.PLACED): S.STOPPING,
     (S.STOPPING, E.SEATED): S.STOPPING,
     (S.STOPPING, E.LOADED): S.STOPPING,

@@ -1,7 +1,8 @@
 """What users are told of target and observed. Pure."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from workbench.controller.replica_life import ALIVE, Replica
 from workbench.controller.target import ApplicationTarget
@@ -19,14 +20,21 @@ __all__ = ["report_application"]
 
 
 def report_application(
-    app: ApplicationTarget, replicas: Collection[Replica], http_url: str
+    app: ApplicationTarget,
+    replicas: Collection[Replica],
+    http_url: str,
+    reasons: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> ApplicationStatusOverview:
-    """State of one application: the worst of its deployments."""
+    """State of one application: the worst of its deployments.
+
+    `reasons` says, for deployments that lack replicas, why the last one failed.
+    """
     deployments = {
         spec.name: _report_deployment(
             app,
             spec,
             [each for each in replicas if each.key == (app.spec.name, spec.name)],
+            reasons.get((app.spec.name, spec.name), ""),
         )
         for spec in app.spec.deployments
     }
@@ -57,12 +65,15 @@ def _application_status(
 
 
 def _report_deployment(
-    app: ApplicationTarget, spec: DeploymentSpec, group: list[Replica]
+    app: ApplicationTarget, spec: DeploymentSpec, group: list[Replica], reason: str
 ) -> DeploymentStatusOverview:
     running = [each for each in group if each.state is ReplicaState.RUNNING]
+    status = _deployment_status(app, spec, running, reason)
     messages = [each.message for each in group if each.message]
+    if status is not DeploymentStatus.HEALTHY:
+        messages.insert(0, reason)
     return DeploymentStatusOverview(
-        status=_deployment_status(app, spec, running),
+        status=status,
         status_trigger=_trigger(app),
         replica_states=dict(Counter(str(each.state) for each in group)),
         message=messages[-1] if messages else "",
@@ -73,14 +84,16 @@ def _report_deployment(
 
 
 def _deployment_status(
-    app: ApplicationTarget, spec: DeploymentSpec, running: list[Replica]
+    app: ApplicationTarget, spec: DeploymentSpec, running: list[Replica], reason: str
 ) -> DeploymentStatus:
     ready = sum(1 for each in running if each.version == spec.version)
     if app.is_stopped:
         return DeploymentStatus.DEPLOY_FAILED
     if ready >= spec.options.num_replicas:
         return DeploymentStatus.HEALTHY
-    return DeploymentStatus.UNHEALTHY if app.is_live else DeploymentStatus.UPDATING
+    # Without a failure, what is missing was asked for by a deploy or by scaling up.
+    is_failing = app.is_live and (reason or not running)
+    return DeploymentStatus.UNHEALTHY if is_failing else DeploymentStatus.UPDATING
 
 
 def _trigger(app: ApplicationTarget) -> str:

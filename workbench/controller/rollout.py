@@ -45,6 +45,9 @@ def _describe_change(
         return Step.START, "first deploy"
     step, reason = choose_step(old.version, new.version, may_keep=may_keep)
     count, wanted = old.options.num_replicas, new.options.num_replicas
-    if step is Step.NOTHING and count != wanted:
-        return Step.RECONFIGURE, f"num_replicas {count} → {wanted}"
-    return step, reason
+    if count == wanted:
+        return step, reason
+    change = f"num_replicas {count} → {wanted}"
+    if step is Step.NOTHING:
+        return Step.RECONFIGURE, change
+    return step, f"{reason}; {change}"

@@ -6,6 +6,7 @@ that was fully up. If the new one fails to come up the target goes back to that.
 
 from dataclasses import dataclass, field, replace
 
+from workbench.errors import ScaleError, UnknownDeploymentError
 from workbench.spec.application import ApplicationSpec, DeployRequest
 from workbench.spec.deployment import DeploymentSpec
 
@@ -63,6 +64,30 @@ class Target:
             )
         )
 
+    def scale(self, name: str, deployment: str, num_replicas: int) -> "Target":
+        """Another number of replicas, until a deploy declares one again.
+
+        Raises:
+            UnknownDeploymentError: there is none of that name; the message has those
+                that there are.
+            ScaleError: the number cannot be, or nothing runs that could be scaled.
+        """
+        app = self.applications.get(name)
+        if app is None:
+            there = ", ".join(sorted(self.applications)) or "none"
+            msg = f"There is no application {name!r}; there is {there}."
+            raise UnknownDeploymentError(msg)
+        _check_scalable(app, deployment)
+        return self._with(
+            replace(
+                app,
+                spec=_scaled(app.spec, deployment, num_replicas),
+                # A deploy that is under way may fail, and go back to this.
+                last_live=app.last_live
+                and _scaled(app.last_live, deployment, num_replicas),
+            )
+        )
+
     def settle(self, name: str) -> "Target":
         """The application's specification is fully up."""
         app = self.applications[name]
@@ -112,6 +137,34 @@ class Target:
                     f"or delete {other.spec.name!r} first."
                 )
                 raise RouteTakenError(msg)
+
+
+def _check_scalable(app: ApplicationTarget, deployment: str) -> None:
+    names = [spec.name for spec in app.spec.deployments]
+    if deployment not in names:
+        msg = (
+            f"Application {app.spec.name!r} has no deployment {deployment!r}; "
+            f"it has {', '.join(names)}."
+        )
+        raise UnknownDeploymentError(msg)
+    if app.is_stopped:
+        msg = f"Application {app.spec.name!r} did not come up and runs nothing."
+        raise ScaleError(msg, "Mend and deploy it, with the num_replicas you want.")
+
+
+def _scaled(
+    app: ApplicationSpec, deployment: str, num_replicas: int
+) -> ApplicationSpec:
+    def scaled(spec: DeploymentSpec) -> DeploymentSpec:
+        if spec.name != deployment:
+            return spec
+        try:
+            options = replace(spec.options, num_replicas=num_replicas)
+        except (TypeError, ValueError) as error:
+            raise ScaleError(str(error)) from None
+        return replace(spec, options=options)
+
+    return replace(app, deployments=tuple(map(scaled, app.deployments)))
 
 
 def _last_live(before: ApplicationTarget | None) -> ApplicationSpec | None:

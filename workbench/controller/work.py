@@ -85,7 +85,7 @@ class ReplicaWork:
         """Bring a replica up: place, take a shell, load the user's code."""
         try:
             node_id = await self._place(replica)
-            self._tell(replica.id, Event.PLACED, node_id=node_id)
+            self._tell(replica.id, Event.PLACED, node_id=node_id, message="")
             placed = replace(replica, node_id=node_id)
             shell = await self._sit_down(placed)
             report = await self._load(shell, placed)
@@ -184,17 +184,17 @@ class ReplicaWork:
             if not held.problem:
                 return held.node_id
             waited = asyncio.get_running_loop().time() - started
+            nodes = [node.total for node in await self._places.nodes()]
+            why = explain(
+                replica.spec.name,
+                bundle=bundle,
+                labels=labels,
+                nodes=nodes,
+                holders=self._holders(replica),
+            )
             if held.problem == "infeasible" or waited >= _WAIT_FOR_PLACE_S:
-                nodes = [node.total for node in await self._places.nodes()]
-                raise PlacementError(
-                    explain(
-                        replica.spec.name,
-                        bundle=bundle,
-                        labels=labels,
-                        nodes=nodes,
-                        holders=self._holders(replica),
-                    )
-                )
+                raise PlacementError(why)
+            self._tell(replica.id, Event.WAITING, message=why)
 
     async def _sit_down(self, replica: Replica) -> Shell:
         """A shell at the replica's place, watched from now on."""

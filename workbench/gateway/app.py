@@ -2,13 +2,18 @@
 
 GET    /api/instance              who this is and how handles connect
 GET    /api/status                everything that runs
+GET    /api/events                the same whenever it changes, and what is measured
 PUT    /api/applications/{name}   deploy; answers with a line of JSON per event
 DELETE /api/applications/{name}   stop it and wait until it is gone
+PUT    /api/applications/{app}/deployments/{deployment}/scale
+                                  another number of replicas; does not wait for them
+GET    /api/logs                  what replicas said (`workbench.spec.logs.LogQuery`)
 POST   /api/shutdown              end the instance
 """
 
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import fields
 from typing import Protocol
 
 import msgspec
@@ -18,11 +23,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from workbench.controller.target import RouteTakenError
+from workbench.errors import ScaleError, UnknownDeploymentError, WorkbenchError
 from workbench.spec.application import DeployRequest
 from workbench.spec.control import Introduction
+from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, ServeStatus
 
 __all__ = ["Backend", "make_app"]
+
+_NDJSON = "application/x-ndjson"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -32,8 +41,11 @@ class Backend(Protocol):
 
     def introduce(self) -> Introduction: ...
     def status(self) -> ServeStatus: ...
+    def events(self) -> AsyncIterator[bytes]: ...
     def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]: ...
     async def delete(self, name: str) -> bool: ...
+    async def scale(self, app: str, deployment: str, num_replicas: int) -> None: ...
+    async def logs(self, query: LogQuery) -> LogPage: ...
     async def shutdown(self) -> None: ...
 
 
@@ -43,8 +55,11 @@ def make_app(backend: Backend, token: str) -> Starlette:
     routes = [
         ("/api/instance", api.instance, "GET"),
         ("/api/status", api.status, "GET"),
+        ("/api/events", api.events, "GET"),
         ("/api/applications/{name}", api.deploy, "PUT"),
         ("/api/applications/{name}", api.delete, "DELETE"),
+        ("/api/applications/{app}/deployments/{deployment}/scale", api.scale, "PUT"),
+        ("/api/logs", api.logs, "GET"),
         ("/api/shutdown", api.shutdown, "POST"),
     ]
     return Starlette(
@@ -65,6 +80,9 @@ class _Api:
     async def status(self, _request: Request) -> Response:
         return _json(self._backend.status())
 
+    async def events(self, _request: Request) -> Response:
+        return StreamingResponse(self._backend.events(), media_type=_NDJSON)
+
     async def deploy(self, request: Request) -> Response:
         try:
             wish = msgspec.msgpack.decode(await request.body(), type=DeployRequest)
@@ -75,17 +93,57 @@ class _Api:
             first = await anext(events)
         except RouteTakenError as error:
             return _refusal(409, "DeployError", str(error))
-        return StreamingResponse(
-            _lines(first, events), media_type="application/x-ndjson"
-        )
+        return StreamingResponse(_lines(first, events), media_type=_NDJSON)
 
     async def delete(self, request: Request) -> Response:
         name = request.path_params["name"]
         return JSONResponse({"deleted": await self._backend.delete(name)})
 
+    async def scale(self, request: Request) -> Response:
+        try:
+            wish = msgspec.json.decode(await request.body(), type=_Scale)
+        except msgspec.DecodeError as error:
+            return _refusal(400, "ScaleError", f"The number cannot be read: {error}.")
+        names = request.path_params
+        try:
+            await self._backend.scale(
+                names["app"], names["deployment"], wish.num_replicas
+            )
+        except UnknownDeploymentError as error:
+            return _refused(404, error)
+        except ScaleError as error:
+            return _refused(400, error)
+        return JSONResponse({"scaled": True})
+
+    async def logs(self, request: Request) -> Response:
+        try:
+            query = _log_query(request.query_params)
+        except (TypeError, ValueError) as error:
+            return _refusal(400, "LogQueryError", f"{error}")
+        return _json(await self._backend.logs(query))
+
     async def shutdown(self, _request: Request) -> Response:
         await self._backend.shutdown()
         return JSONResponse({"shutdown": True})
+
+
+class _Scale(msgspec.Struct, frozen=True):
+    """Body of `PUT …/scale`."""
+
+    num_replicas: int
+
+
+def _log_query(given: Mapping[str, str]) -> LogQuery:
+    """The query that a URL's parameters are.
+
+    Raises:
+        ValueError: an unknown name, or a value that cannot be.
+    """
+    known = [each.name for each in fields(LogQuery)]
+    if unknown := sorted(set(given) - set(known)):
+        msg = f"Logs have no filter {', '.join(unknown)}; there are {', '.join(known)}."
+        raise ValueError(msg)
+    return msgspec.convert(dict(given), type=LogQuery, strict=False)
 
 
 def _guarded(endpoint: Endpoint, token: str) -> Endpoint:
@@ -111,6 +169,11 @@ async def _lines(
 
 def _json(value: object) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def _refused(status: int, error: WorkbenchError) -> Response:
+    said = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+    return JSONResponse(said, status_code=status)
 
 
 def _refusal(status: int, error: str, message: str) -> Response:

@@ -21,6 +21,8 @@ from workbench import __version__
 from workbench.cluster.ray_cluster import RayCluster
 from workbench.controller.checkpoint import CheckpointStore
 from workbench.controller.controller import Controller
+from workbench.controller.logs import Logs
+from workbench.controller.measured import Measurements
 from workbench.controller.pool import Process, Shell, ShellPool
 from workbench.controller.proxies import ProxyKeeper
 from workbench.controller.publish import Publisher
@@ -28,6 +30,7 @@ from workbench.controller.replica_life import Replica
 from workbench.controller.work import ReplicaWork
 from workbench.errors import WorkbenchError
 from workbench.gateway.app import make_app
+from workbench.gateway.events import EventFeed
 from workbench.instance import channel_secret
 from workbench.loop import LoopThread
 from workbench.proxy.process import ProxyProcess
@@ -41,6 +44,7 @@ from workbench.spec.control import (
 )
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.http import DEFAULT_PORT
+from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.proxy import ProxyConfig
 from workbench.spec.replica import Description, Seat, ShellConfig
 from workbench.spec.status import (
@@ -51,6 +55,7 @@ from workbench.spec.status import (
 )
 from workbench.wire.channel import listen
 from workbench.wire.host import host_id
+from workbench.wire.messages import Measured, Said
 
 if TYPE_CHECKING:
     from workbench.spec.table import Address
@@ -110,6 +115,7 @@ class _Control:
     def __init__(self, config: ControlConfig) -> None:
         self._config = config
         self._cluster = RayCluster()
+        self._logs = Logs()
         self._ending = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._controller: Controller
@@ -122,6 +128,10 @@ class _Control:
         store = CheckpointStore(self._cluster)
         checkpoint = await store.read()
         publisher = self._publisher = Publisher()
+        publisher.hear(Said, self._logs.hear)
+        measurements = Measurements()
+        publisher.hear(Measured, measurements.take)
+        publisher.on_gone = measurements.forget
         await self._listen(publisher, checkpoint.wire_port)
         self._pool = await self._make_pool()
         self._controller = Controller(store, publisher, checkpoint)
@@ -133,6 +143,11 @@ class _Control:
             holders=self._controller.holders,
         )
         self._controller.http_url = self._http_url
+        self._controller.note = self._logs.note
+        self._feed = EventFeed(
+            measurements, status=self.status, population=self._controller.population
+        )
+        self._controller.on_turned = self._feed.on_changed
         self._proxies = self._make_proxies(checkpoint.http_port)
         await self._adopt()
         self._controller.publish(anew=True)
@@ -145,6 +160,7 @@ class _Control:
             wire_port=self._listener.port,
         )
         self._spawn(self._controller.run())
+        self._spawn(self._feed.run())
         self._spawn(self._proxies.keep_running())
         return Credentials(
             url=f"http://{_LOOPBACK}:{gateway_port}", token=self._config.token
@@ -183,6 +199,10 @@ class _Control:
             ),
         )
 
+    def events(self) -> AsyncIterator[bytes]:
+        """Status, history and samples, a line of JSON each."""
+        return self._feed.follow()
+
     def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]:
         """Deploy an application."""
         return self._controller.deploy(request)
@@ -190,6 +210,14 @@ class _Control:
     async def delete(self, name: str) -> bool:
         """Delete an application."""
         return await self._controller.delete(name)
+
+    async def scale(self, app: str, deployment: str, num_replicas: int) -> None:
+        """Change how many replicas there should be."""
+        await self._controller.scale(app, deployment, num_replicas)
+
+    async def logs(self, query: LogQuery) -> LogPage:
+        """What replicas said."""
+        return await self._logs.read(query)
 
     async def shutdown(self) -> None:
         """Ask whoever owns the instance to end it."""

@@ -59,7 +59,7 @@ class MethodCall(Running):
         await self._send_answer(value)
 
     def fail_with(self, error: BaseException) -> None:
-        failure, buffers = method_failure(self.id, error)
+        failure, buffers = method_failure(self.id, error, self.request_id)
         self.fail(failure, buffers)
 
     def _find(self, code: UserCode) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ for sockets and async user code.
 """
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import importlib.util
@@ -16,13 +17,17 @@ from pathlib import Path
 from workbench import handle
 from workbench.cluster.fence import die_with_parent
 from workbench.loop import LoopThread
+from workbench.replica.logs import ReplicaLogs
+from workbench.replica.meter import ReplicaMeter
 from workbench.replica.replica import Replica
 from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads
 from workbench.routing.dispatch import Router
+from workbench.routing.report import report
 from workbench.spec.replica import Description, LoadRequest, Report, Seat, ShellConfig
 from workbench.wire.channel import Listener, listen
 from workbench.wire.host import host_id
+from workbench.wire.messages import Said
 
 __all__ = ["ReplicaProcess"]
 
@@ -34,6 +39,8 @@ _SWITCH_S = 1e-4
 _IMPORT_AHEAD = ("numpy", "fastapi")
 
 _STDOUT = Path("/proc/self/fd/1")
+# For what a constructor said before it failed, if the controller is slow to be found.
+_TELL_S = 2.0
 
 
 class ReplicaProcess:
@@ -45,8 +52,10 @@ class ReplicaProcess:
         self._threads = Threads("user-code")
         self._server = ReplicaServer(self._io.loop, self._threads)
         self._replica = Replica(config.id, self._server, self._threads)
+        self._logs = ReplicaLogs(self._io.loop, self._tell)
         self._router: Router | None = None
         self._following: asyncio.Task[None] | None = None
+        self._reporting: asyncio.Task[None] | None = None
         self._listener: Listener | None = None
         self._imported: asyncio.Task[None] | None = None
 
@@ -118,15 +127,29 @@ class ReplicaProcess:
         handle.set_runtime(router, loop)
         self._router = router
         self._following = asyncio.create_task(router.follow(config.controller))
+        meter = ReplicaMeter(self._replica, self._server)
+        self._reporting = asyncio.create_task(report(router, replica=meter.measure))
         self._imported = asyncio.create_task(self._threads.start(_import_ahead).wait())
 
     async def _load(self, request: LoadRequest) -> Report:
         assert self._imported is not None
         await self._imported
-        return await self._replica.load(request)
+        self._logs.begin(request.seat)
+        report = await self._replica.load(request)
+        if report.error and not self._logs.push():
+            # This process is ended now; a new one may not have its channel yet.
+            assert self._router is not None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TELL_S):
+                    await self._router.wait_until_ready()
+            self._logs.push()
+        return report
 
     async def _drain(self, timeout_s: float) -> None:
         await self._replica.drain(timeout_s)
+        self._logs.end()
+        if self._reporting is not None:
+            self._reporting.cancel()
         if self._following is not None:
             self._following.cancel()
         if self._router is not None:
@@ -134,6 +157,9 @@ class ReplicaProcess:
         if self._listener is not None:
             await self._listener.close()
         self._threads.stop()
+
+    def _tell(self, said: Said) -> bool:
+        return self._router is not None and self._router.tell(said)
 
 
 def _import_ahead() -> None:

@@ -99,6 +99,7 @@ class Replica:
                 raise
             except BaseException as raised:  # noqa: BLE001 - SystemExit is no reason to go
                 error = traceback_text(raised)
+                logger.error("It did not come up.\n%s", error.rstrip())  # noqa: TRY400 - ours has the user's frames only
         took_s = time.perf_counter() - start
         return Report(error=error, refused=refused, took_s=took_s)
 

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-__all__ = ["LogPage", "LogQuery", "LogRecord"]
+__all__ = ["LEVELS", "LogPage", "LogQuery", "LogRecord"]
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+"""From the least to the gravest."""
+
+_MOST_RECORDS = 5_000
+_LONGEST_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,21 @@ class LogQuery:
     """At most so many; the newest ones, or with `after` the oldest."""
     wait_s: float = 0.0
     """If there is none, wait so long for one (at most 30 s)."""
+
+    def __post_init__(self) -> None:
+        """Reject what no record can answer, naming the value."""
+        if self.level and self.level not in LEVELS:
+            msg = f"level must be one of {', '.join(LEVELS)}; got {self.level!r}."
+            raise ValueError(msg)
+        if not 1 <= self.limit <= _MOST_RECORDS:
+            msg = f"limit must be 1 to {_MOST_RECORDS}; got {self.limit}."
+            raise ValueError(msg)
+        if self.after < 0:
+            msg = f"after must be 0 or more; got {self.after}."
+            raise ValueError(msg)
+        if not 0 <= self.wait_s <= _LONGEST_WAIT_S:
+            msg = f"wait_s must be 0 to {_LONGEST_WAIT_S:g}; got {self.wait_s}."
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
