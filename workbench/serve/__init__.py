@@ -14,6 +14,7 @@ A Ray Serve program ports by changing the import line.
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 from workbench import api
 from workbench.api import connect, get_app_handle, shutdown, status
@@ -23,8 +24,12 @@ from workbench.handle import DeploymentHandle
 from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.serve.config import http_options as as_http_options
+from workbench.serve.frame import metrics_frame
 from workbench.spec.http import HTTPOptions
 from workbench.spec.status import ServeStatus
+
+if TYPE_CHECKING:
+    from workbench.notebook.panel import Panel
 
 _log = logging.getLogger("workbench.serve")
 if not _log.handlers:
@@ -47,6 +52,8 @@ __all__ = [
     "get_deployment_handle",
     "get_replica_context",
     "ingress",
+    "metrics_frame",
+    "panel",
     "run",
     "shutdown",
     "start",
@@ -127,3 +134,18 @@ def get_deployment_handle(
             raise WorkbenchError(msg, 'For example app_name="default".') from None
         return api.get_deployment_handle(deployment_name, app_name)
     return DeploymentHandle(deployment_name, app_name or here.app_name)
+
+
+def panel(app: str = "default") -> "Panel":
+    """Live plots of one application, for the last line of a notebook's cell.
+
+    Latency (p50, p95, p99), requests and errors per second, calls, replicas against
+    their target, CPU and memory of each replica; buttons scale and delete. Percentiles
+    come from histograms that merge without loss over replicas and seconds; each is
+    within 1 % of the true value. `.figure()` gives the same as a plotly figure.
+
+    Live where a front end shows Jupyter widgets; elsewhere a table of the figures now.
+    """
+    from workbench.notebook.panel import Panel  # noqa: PLC0415 - only notebooks pay for it
+
+    return Panel(app)

@@ -1,0 +1,4 @@
+/** Live plots of an application; see `LivePlots`. */
+
+export { LivePlots, type LivePlotsOptions } from './livePlots';
+export type { Reason } from './reason';
