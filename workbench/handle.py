@@ -7,6 +7,7 @@ which is why `.result()` works in a notebook cell although a loop runs there.
 """
 
 import asyncio
+import secrets
 from typing import Any
 
 from workbench.errors import NoInstanceError
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 _NO_EXTRAS = Extras()
+
+_ID_BYTES = 16
 
 _runtime: Runtime | None = None
 
@@ -130,7 +133,8 @@ class DeploymentHandle:
         call = Call(
             id=runtime.router.next_id(),
             method=self._method,
-            request_id=request.request_id,
+            # Outside of any request this begins one, to find it in the logs by.
+            request_id=request.request_id or secrets.token_hex(_ID_BYTES),
             stream=self._stream,
             extras=request.inherited(self._extras),
         )

@@ -1,0 +1,220 @@
+"""What replicas say can be read: by whom, in which request, and after their end."""
+
+import logging
+import os
+import signal
+import threading
+
+import pytest
+
+from tests.integration.conftest import eventually
+from workbench import api, serve
+from workbench.errors import ConstructorError, RemoteError
+from workbench.spec.logs import LogQuery
+
+_log = logging.getLogger("shop")
+
+
+@serve.deployment
+class Speaker:
+    def __init__(self):
+        print("made")
+        logging.basicConfig(level=logging.INFO)
+
+    async def __call__(self, request):
+        said = request.query_params.get("say", "")
+        print("printed", said)
+        _log.info("logged %s", said)
+        _log.debug("not even debugging")
+        if request.query_params.get("fail"):
+            raise ValueError(f"no {said}")
+        return said
+
+    def pid(self):
+        print("asked for the pid")
+        return os.getpid()
+
+
+def records(app, **fields):
+    """What the application said, oldest first."""
+    return api.logs(LogQuery(app=app, wait_s=10, **fields)).records
+
+
+def texts(app, **fields):
+    return [each.text for each in records(app, **fields)]
+
+
+def all_of(app, count, **fields):
+    """The same once there are so many."""
+    return eventually(
+        lambda: len(found := records(app, **fields)) >= count and found, within_s=10
+    )
+
+
+def test_prints_and_log_records_carry_who_said_them(run, http, url, app_name):
+    run(Speaker.bind())
+
+    answer = http.get(url, params={"say": "a"}, headers={"x-request-id": "req-a"})
+
+    assert answer.text == "a"
+    printed, logged = all_of(app_name, 2, request_id="req-a")
+    (replica,) = serve.status().applications[app_name].deployments["Speaker"].replicas
+    assert (printed.text, printed.level, printed.source) == (
+        "printed a",
+        "INFO",
+        "stdout",
+    )
+    assert (logged.text, logged.level, logged.source) == ("logged a", "INFO", "shop")
+    assert {(each.app, each.deployment, each.replica) for each in (printed, logged)} == {
+        (app_name, "Speaker", replica.id)
+    }
+    assert texts(app_name)[0] == "made"
+
+
+def test_a_failed_request_leads_to_its_traceback(run, http, url, app_name):
+    run(Speaker.bind())
+
+    answer = http.get(url, params={"say": "b", "fail": "1"})
+
+    assert answer.status_code == 500
+    assert "ValueError" not in answer.text
+    request_id = answer.headers["x-request-id"]
+    found = records(app_name, request_id=request_id, level="ERROR")
+    (traceback,) = found
+    assert "ValueError: no b" in traceback.text
+    assert 'raise ValueError(f"no {said}")' in traceback.text
+    assert "workbench/replica" not in traceback.text
+
+
+def test_filters_narrow_what_is_shown(run, http, url, app_name):
+    run(Speaker.bind())
+    for word in ("one", "two", "three"):
+        http.get(url, params={"say": word})
+    all_of(app_name, 7)
+
+    assert texts(app_name, contains="TWO") == ["printed two", "logged two"]
+    assert texts(app_name, limit=1) == ["logged three"]
+    assert texts(app_name, contains="printed")[-1] == "printed three"
+    assert api.logs(LogQuery(app=app_name, deployment="Other")).records == ()
+    assert api.logs(LogQuery(app=app_name, replica="other")).records == ()
+    assert api.logs(LogQuery(app=app_name, level="WARNING")).records == ()
+
+
+def test_a_follower_sees_each_line_once(run, http, url, app_name):
+    run(Speaker.bind())
+    before = api.logs(LogQuery(app=app_name))
+    seen = []
+
+    def follow():
+        after = before.next
+        while len(seen) < 6:
+            page = api.logs(LogQuery(app=app_name, after=after, wait_s=30, limit=2))
+            seen.extend(each.text for each in page.records)
+            after = page.next
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    for word in ("one", "two", "three"):
+        http.get(url, params={"say": word})
+    follower.join(30)
+
+    assert seen == [
+        f"{verb} {word}"
+        for word in ("one", "two", "three")
+        for verb in ("printed", "logged")
+    ]
+
+
+def test_a_failed_constructor_leaves_what_it_said(run, app_name):
+    @serve.deployment
+    class Broken:
+        def __init__(self):
+            print("before it breaks")
+            raise RuntimeError("broken")
+
+    with pytest.raises(ConstructorError, match="broken"):
+        run(Broken.bind())
+
+    printed, failed = all_of(app_name, 2)
+    assert (printed.text, printed.deployment) == ("before it breaks", "Broken")
+    assert (failed.level, "RuntimeError: broken" in failed.text) == ("ERROR", True)
+
+
+def test_a_killed_replica_stays_readable_and_its_death_is_told(run, app_name):
+    handle = run(Speaker.bind())
+    pid = handle.pid.remote().result(timeout_s=30)
+    (said,) = all_of(app_name, 1, contains="asked for")
+
+    os.kill(pid, signal.SIGKILL)
+
+    (death,) = all_of(app_name, 1, contains="its process died")
+    assert (death.level, death.replica) == ("ERROR", said.replica)
+    assert texts(app_name, replica=said.replica)[:2] == ["made", "asked for the pid"]
+    # Its successor says so again, under its own name.
+    made = all_of(app_name, 2, contains="made")
+    assert len({each.replica for each in made}) == 2
+
+
+def test_what_is_said_while_stopping_is_kept(run, app_name):
+    @serve.deployment
+    class Polite:
+        def __call__(self):
+            return "here"
+
+        def __del__(self):
+            print("good bye")
+
+    run(Polite.bind())
+    serve.delete(app_name)
+
+    assert texts(app_name, contains="good bye") == ["good bye"]
+
+
+def test_the_failure_of_an_inner_deployment_has_the_request_s_id(
+    run, http, url, app_name
+):
+    @serve.deployment
+    class Inner:
+        def work(self, number):
+            print("in a thread")
+            return 1 / number
+
+    @serve.deployment
+    class Outer:
+        def __init__(self, inner):
+            self.inner = inner
+
+        async def __call__(self, request):
+            return await self.inner.work.remote(0)
+
+    handle = run(Outer.bind(Inner.bind()))
+
+    answer = http.get(url)
+
+    request_id = answer.headers["x-request-id"]
+    found = all_of(app_name, 3, request_id=request_id)
+    by_deployment = {each.deployment: each for each in found if each.level == "ERROR"}
+    assert set(by_deployment) == {"Inner", "Outer"}
+    assert "return 1 / number" in by_deployment["Inner"].text
+    assert [each.text for each in found if each.level == "INFO"] == ["in a thread"]
+    del handle
+
+
+def test_a_failed_call_by_handle_can_be_looked_up(run, app_name):
+    @serve.deployment
+    class Inner:
+        def work(self):
+            raise KeyError("nothing here")
+
+    response = run(Inner.bind()).work.remote()
+
+    with pytest.raises(RemoteError):
+        response.result(timeout_s=30)
+    assert response.request_id
+    (found,) = records(app_name, request_id=response.request_id)
+    assert "nothing here" in found.text
+
+
+def test_bad_queries_say_what_may_be(instance):
+    with pytest.raises(ValueError, match="level must be one of DEBUG"):
+        LogQuery(level="LOUD")
