@@ -20,6 +20,7 @@ from typing import Any
 from workbench.errors import BatchError
 from workbench.replica.batch_policy import BatchOptions, BatchQueue
 from workbench.replica.shape import Shape, shape_of
+from workbench.request import current_request
 
 __all__ = ["Batched", "BoundBatch", "batch"]
 
@@ -400,7 +401,7 @@ def _tuned(batched: Batched, owner: object | None) -> dict[str, Any]:
 
 def _group_of_call() -> Hashable:
     """Calls for different models never share a batch."""
-    return None
+    return current_request.get().multiplexed_model_id
 
 
 async def _in_thread(steps: Any) -> AsyncIterator[object]:

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from workbench.replica.multiplex import Multiplexed
 from workbench.spec.deployment import Kind
 
 __all__ = ["reason_not_to_keep", "take_over"]
@@ -64,6 +65,11 @@ def _changed_cache(old: type, new: type) -> str:
             or _meaning(before.func) != _meaning(member.func)
         ):
             return f"the cached property {name} changed"
+        if isinstance(member, Multiplexed) and (
+            not isinstance(before, Multiplexed)
+            or _meaning(before.__wrapped__) != _meaning(member.__wrapped__)  # type: ignore[attr-defined]
+        ):
+            return f"the loader {name} changed, so models must be loaded anew"
     return ""
 
 
