@@ -10,9 +10,9 @@ PAGE := $(shell find extension/src extension/style extension/schema -type f) \
 # Extras that a stamp .venv/.ready-NAME stands for.
 demo-extras := notebooks
 dev-extras := dev,notebooks
-lab-extras := lab,notebooks
+lab-extras := lab,notebooks,ocr
 bench-extras := dev,lab
-models-extras := dev,notebooks,models
+models-extras := dev,notebooks,models,ocr
 
 .PHONY: help demo test check lab bench bench-peer clean
 
