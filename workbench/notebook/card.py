@@ -13,14 +13,16 @@ from workbench.deployment import Application
 from workbench.spec.deployment import Kind
 from workbench.spec.status import DeployEvent, EventKind, ReplicaState, Step
 
-__all__ = ["Card", "Phase", "Row"]
+__all__ = ["Card", "Phase", "Row", "Track"]
 
 
 class Phase(StrEnum):
     """How far a deploy has come; the word that the reader sees."""
 
     CONNECTING = "starting"
-    """An instance is found or started; it knows nothing of the deploy yet."""
+    """An instance is being started; it knows nothing of the deploy yet."""
+    SHIPPING = "shipping"
+    """The code is on its way to an instance that runs."""
     DEPLOYING = "deploying"
     LIVE = "live"
     FAILED = "failed"
@@ -30,6 +32,39 @@ class Phase(StrEnum):
 
 # Said first, and not said at all.
 _NOT_COUNTED = frozenset({ReplicaState.RUNNING, ReplicaState.STOPPED})
+_LASTING = frozenset({ReplicaState.RUNNING, ReplicaState.STOPPED, ReplicaState.FAILED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """What one replica has gone through, and when each state began."""
+
+    states: tuple[tuple[ReplicaState, float], ...] = ()
+    waits_for: str = ""
+    """What the cluster lacks to place it."""
+
+    @property
+    def state(self) -> ReplicaState:
+        """Where it is now."""
+        return self.states[-1][0]
+
+    def with_event(self, event: DeployEvent) -> "Track":
+        """The track with one more state, or with what it waits for."""
+        states = self.states
+        if event.state is not None and (not states or self.state is not event.state):
+            states = (*states, (event.state, event.at_s))
+        return Track(states=states, waits_for=event.message)
+
+    def stays(self, now_s: float) -> list[tuple[ReplicaState, float | None]]:
+        """Each state with the seconds spent in it; None for one that is to last."""
+        ends = [at_s for _, at_s in self.states[1:]]
+        stays: list[tuple[ReplicaState, float | None]] = [
+            (state, end - at_s)
+            for (state, at_s), end in zip(self.states, ends, strict=False)
+        ]
+        state, at_s = self.states[-1]
+        is_done = state in _LASTING
+        return [*stays, (state, None if is_done else max(0.0, now_s - at_s))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +74,12 @@ class Row:
     name: str
     step: Step | None = None
     reason: str = ""
-    replicas: Mapping[str, ReplicaState] = field(default_factory=dict)
+    replicas: Mapping[str, Track] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
         """Its replicas in words: `1 running, 1 starting`."""
-        counts = Counter(self.replicas.values())
+        counts = Counter(track.state for track in self.replicas.values())
         others = [state for state in counts if state not in _NOT_COUNTED]
         shown = [ReplicaState.RUNNING, *sorted(others)]
         return ", ".join(
@@ -67,11 +102,20 @@ class Card:
     progress: str = ""
     """What the instance's start is about, while it starts."""
     rows: tuple[Row, ...] = ()
+    shipped_s: float | None = None
+    """From running the cell to the moment when the controller had the code."""
+    now_s: float = 0.0
+    """Seconds from that moment to the one that the card is drawn for."""
     url: str | None = None
     took_s: float | None = None
     serves_still: bool = False
     """A version served before this deploy; it goes on if this one fails."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_busy(self) -> bool:
+        """Something of it still goes on, and is watched."""
+        return self.phase in {Phase.CONNECTING, Phase.SHIPPING, Phase.DEPLOYING}
 
     @classmethod
     def of(cls, application: Application, *, name: str, variable: str | None) -> Self:
@@ -96,7 +140,8 @@ class Card:
                 return self._with_row(row)
             case EventKind.REPLICA if event.state is not None:
                 row = self._row(event.deployment)
-                replicas = {**row.replicas, event.replica: event.state}
+                track = row.replicas.get(event.replica, Track())
+                replicas = {**row.replicas, event.replica: track.with_event(event)}
                 return self._with_row(replace(row, replicas=replicas))
             case EventKind.LIVE:
                 rows = tuple(_without_old(row) for row in self.rows)
@@ -129,9 +174,9 @@ class Card:
 def _without_old(row: Row) -> Row:
     """Once the new version serves, what still stops is of no interest."""
     replicas = {
-        id_: state
-        for id_, state in row.replicas.items()
-        if state is not ReplicaState.STOPPING
+        id_: track
+        for id_, track in row.replicas.items()
+        if track.state not in {ReplicaState.STOPPING, ReplicaState.STOPPED}
     }
     return replace(row, replicas=replicas)
 

@@ -3,18 +3,23 @@
 from html import escape
 from urllib.parse import urlsplit
 
-from workbench.notebook.card import Card, Phase, Row
+from workbench.notebook.card import Card, Phase, Row, Track
 from workbench.notebook.display import MARKS, View, duration, framed, mark, prose
+from workbench.spec.status import ReplicaState
 
 __all__ = ["card_view"]
 
 _KIND = {
     Phase.CONNECTING: "busy",
+    Phase.SHIPPING: "busy",
     Phase.DEPLOYING: "busy",
     Phase.LIVE: "good",
     Phase.FAILED: "bad",
     Phase.LEFT: "idle",
 }
+# Replicas whose way is shown; the rest are counted.
+_SHOWN = 8
+_HEALTHY = "healthy"
 
 
 def card_view(card: Card) -> View:
@@ -29,21 +34,22 @@ def _line(card: Card) -> str:
 
 
 def _headline(card: Card) -> str:
-    said = [card.name, str(card.phase), _progress(card), card.url or "", _took(card)]
+    said = [card.name, card.phase, _progress(card), card.url or "", _took(card)]
     return f"{MARKS[_KIND[card.phase]]} {' · '.join(filter(None, said))}"
 
 
 def _text(card: Card) -> str:
-    rows = [_row_text(row) for row in card.rows]
+    rows = [line for row in card.rows for line in _row_text(card, row)]
     calls = [f"  {label:<7} {code}" for label, code in _calls(card)]
     notes = [f"  {note}" for note in card.notes]
     return "\n".join([_headline(card), *rows, *calls, *notes])
 
 
-def _row_text(row: Row) -> str:
+def _row_text(card: Card, row: Row) -> list[str]:
     step = f"{row.step}: {row.reason}" if row.reason else str(row.step or "")
     said = [row.name, step, row.state]
-    return f"  {' · '.join(filter(None, said))}"
+    lines = [f"  {' · '.join(filter(None, said))}"]
+    return lines + [f"    {id_}  {way}".rstrip() for id_, way in _ways(card, row)]
 
 
 def _html(card: Card) -> str:
@@ -54,7 +60,7 @@ def _html(card: Card) -> str:
         f'{_link(card.url)}<span class="wb-soft">{escape(_progress(card))}</span>'
         f'<span class="wb-right">{_took(card)}</span></div>'
     )
-    rows = "".join(_row_html(row) for row in card.rows)
+    rows = "".join(_row_html(card, row) for row in card.rows)
     table = f'<table class="wb-table wb-steps">{rows}</table>' if rows else ""
     calls = "".join(
         f'<span class="wb-soft">{label}</span><code>{escape(code)}</code>'
@@ -66,12 +72,47 @@ def _html(card: Card) -> str:
     )
 
 
-def _row_html(row: Row) -> str:
+def _row_html(card: Card, row: Row) -> str:
     step = f'<span class="wb-step">{row.step}</span>' if row.step else ""
+    ways = "".join(
+        f'<tr class="wb-way wb-soft"><td>{escape(id_)}</td>'
+        f'<td colspan="3">{escape(way)}</td></tr>'
+        for id_, way in _ways(card, row)
+    )
     return (
         f"<tr><td>{escape(row.name)}</td><td>{step}</td><td>{prose(row.reason)}</td>"
-        f'<td class="wb-soft">{row.state}</td></tr>'
+        f'<td class="wb-soft">{row.state}</td></tr>{ways}'
     )
+
+
+def _ways(card: Card, row: Row) -> list[tuple[str, str]]:
+    """Each replica's way to health and how long each part took: id, and its words.
+
+    In the end only the slowest one's, which says what the deploy's time went into.
+    """
+    known = list(row.replicas.items())
+    if not card.is_busy:
+        known = [item for item in known if len(item[1].states) > 1]
+        known = sorted(known, key=lambda item: item[1].states[-1][1])[-1:]
+    ways = [(id_, _way(card, track)) for id_, track in known[:_SHOWN]]
+    if len(known) > _SHOWN:
+        ways.append(("…", f"and {len(known) - _SHOWN} more"))
+    return ways
+
+
+def _way(card: Card, track: Track) -> str:
+    """`shipping 4 ms → placing 2 ms → starting 1.2 s → healthy`."""
+    stays: list[tuple[str, float | None]] = [
+        (_HEALTHY if state is ReplicaState.RUNNING else state.lower(), took_s)
+        for state, took_s in track.stays(card.now_s)
+    ]
+    if card.shipped_s is not None:
+        stays.insert(0, ("shipping", card.shipped_s))
+    way = " → ".join(
+        word if took_s is None else f"{word} {duration(took_s)}"
+        for word, took_s in stays
+    )
+    return f"{way} · {track.waits_for}" if track.waits_for else way
 
 
 def _link(url: str | None) -> str:

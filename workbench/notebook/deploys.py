@@ -5,7 +5,10 @@ says in the end what is true.
 """
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from workbench.deployment import Application
 from workbench.notebook.backend import Backend, Deployed
@@ -18,6 +21,9 @@ from workbench.spec.status import ApplicationStatus, DeployEvent, ServeStatus
 
 __all__ = ["LiveCard", "Wishes", "choose_route", "deploy_and_show"]
 
+# How often the screen may change, and how often at least, for the time to go on.
+_PAUSE_S = 0.1
+_TICK_S = 0.5
 _GOES_ON = "`%serve status` shows how it goes on."
 
 
@@ -46,7 +52,18 @@ def deploy_and_show(
     """
     before = backend.status()
     route, note = choose_route(wishes, before)
-    card = LiveCard(_first_card(application, wishes, before, note), screen)
+    with LiveCard(_first_card(application, wishes, before, note), screen) as card:
+        return _deploy(backend, application, wishes, route=route, card=card)
+
+
+def _deploy(
+    backend: Backend,
+    application: Application,
+    wishes: Wishes,
+    *,
+    route: str,
+    card: "LiveCard",
+) -> Deployed:
     try:
         deployed = backend.deploy(
             _scaled(application, wishes.replicas),
@@ -66,7 +83,7 @@ def deploy_and_show(
         card.failed()
         raise
     # Only a start can bring news (a busy port): no second question otherwise.
-    instance = before.instance or backend.status().instance
+    instance = backend.status().instance if card.has_started_instance else None
     news = instance.notes if instance is not None else ()
     card.deployed(deployed, *news, is_live=wishes.waits)
     return deployed
@@ -89,26 +106,55 @@ def choose_route(wishes: Wishes, before: ServeStatus) -> tuple[str, str]:
 
 
 class LiveCard:
-    """A card on a screen, changed by what happens."""
+    """A card on a screen, changed by what happens, ten times a second at most.
 
-    def __init__(self, card: Card, screen: Screen) -> None:
+    A context: while it is open, a thread shows what came too fast to be shown at once,
+    and the time that goes by.
+    """
+
+    def __init__(
+        self, card: Card, screen: Screen, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._card = card
         self._screen = screen
+        self._clock = clock
         self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._began_s = clock()
+        self._shown_s = self._began_s
+        self._is_shown = True
+        # When the controller took the deploy, on our clock; known by the first event.
+        self._taken_s: float | None = None
         screen.update(card_view(card), is_last=False)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._tick, name="workbench-card", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+
+    @property
+    def has_started_instance(self) -> bool:
+        """Whether there was none before this deploy."""
+        return bool(self._card.progress)
 
     def on_event(self, event: DeployEvent) -> None:
         """Take in one event; the last one is shown by `end`, with what it took."""
         with self._lock:
+            if self._taken_s is None:
+                self._taken_s = self._clock() - event.at_s
+                shipped_s = max(0.0, self._taken_s - self._began_s)
+                self._card = replace(self._card, shipped_s=shipped_s)
             self._card = self._card.with_event(event)
-            if self._card.phase is Phase.DEPLOYING:
-                self._screen.update(card_view(self._card), is_last=False)
+            self._changed()
 
     def on_progress(self, text: str) -> None:
         """Show what an instance that starts is doing."""
         with self._lock:
-            self._card = replace(self._card, progress=text)
-            self._screen.update(card_view(self._card), is_last=False)
+            self._card = replace(self._card, progress=text, phase=Phase.CONNECTING)
+            self._began_s = self._clock()
+            self._changed()
 
     def deployed(self, deployed: Deployed, *news: str, is_live: bool) -> None:
         """Show where it answers, or will."""
@@ -134,6 +180,9 @@ class LiveCard:
         if self._card.phase is Phase.CONNECTING:
             said = "Interrupted before the deploy began; run the cell again."
             self._end(Phase.FAILED, said)
+        elif self._card.phase is Phase.SHIPPING:
+            said = "Interrupted while the code was on its way; it may have arrived."
+            self._end(Phase.LEFT, said, _GOES_ON)
         else:
             said = "Interrupted; the deploy goes on without the cell."
             self._end(Phase.LEFT, said, _GOES_ON)
@@ -141,14 +190,40 @@ class LiveCard:
 
     def _end(self, phase: Phase, *notes: str) -> None:
         with self._lock:
+            self._ended.set()
             self._card = replace(self._card, phase=phase).with_note(*notes)
-            self._screen.update(card_view(self._card), is_last=True)
+            self._show(is_last=True)
+
+    def _changed(self) -> None:
+        """Show it, unless it was shown a moment ago: then the thread does."""
+        self._is_shown = False
+        if self._clock() - self._shown_s >= _PAUSE_S:
+            self._show()
+
+    def _tick(self) -> None:
+        while not self._ended.wait(_PAUSE_S):
+            with self._lock:
+                is_old = self._clock() - self._shown_s >= _TICK_S
+                if not self._ended.is_set() and (not self._is_shown or is_old):
+                    self._show()
+
+    def _show(self, *, is_last: bool = False) -> None:
+        if not self._card.is_busy and not is_last:
+            return  # `_end` shows it, with what it took
+        now_s = self._clock()
+        if self._taken_s is not None:
+            self._card = replace(self._card, now_s=now_s - self._taken_s)
+        self._shown_s = now_s
+        self._is_shown = True
+        self._screen.update(card_view(self._card), is_last=is_last)
 
 
 def _first_card(
     application: Application, wishes: Wishes, before: ServeStatus, note: str
 ) -> Card:
     card = Card.of(application, name=wishes.name, variable=wishes.variable)
+    if before.instance is not None:
+        card = replace(card, phase=Phase.SHIPPING)
     same = before.applications.get(wishes.name)
     if same is None:
         return card.with_note(*filter(None, [note]))

@@ -157,6 +157,10 @@ _STYLE = """<style>
 .wb.wb .wb-steps td { white-space: nowrap !important; }
 .wb.wb .wb-steps td:nth-child(3) { width: 100%; white-space: normal !important; }
 .wb.wb .wb-steps td:last-child { padding-right: 0 !important; }
+.wb.wb .wb-steps.wb-table .wb-way td { font-size: 12px; padding-top: 0;
+  font-variant-numeric: tabular-nums; white-space: normal !important; }
+.wb.wb .wb-steps.wb-table .wb-way td:first-child { padding-left: 14px;
+  font-family: var(--wb-code); }
 .wb-call { display: grid; grid-template-columns: max-content 1fr; gap: 1px 16px;
   margin-top: 6px; padding-top: 6px; border-top: 1px solid var(--wb-line); }
 .wb-call > code { user-select: all; }

@@ -95,7 +95,8 @@ def _calls(shell: InteractiveShell, error: BaseException) -> Iterator[str]:
 
 def _without_header(text: str) -> str:
     """What is left says by itself that it is a traceback."""
-    return text.replace(_HEADER, "\n", 1) if text.count(_HEADER) == 1 else text
+    text = text.replace(f" {_HEADER}", f"\n{_HEADER}")
+    return _below_header(text)
 
 
 def _below_header(text: str) -> str:
