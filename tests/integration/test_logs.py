@@ -1,5 +1,7 @@
 """What replicas say can be read: by whom, in which request, and after their end."""
 
+# ruff: noqa: T201 - prints are what is tested
+
 import logging
 import os
 import signal
@@ -65,9 +67,9 @@ def test_prints_and_log_records_carry_who_said_them(run, http, url, app_name):
         "stdout",
     )
     assert (logged.text, logged.level, logged.source) == ("logged a", "INFO", "shop")
-    assert {(each.app, each.deployment, each.replica) for each in (printed, logged)} == {
-        (app_name, "Speaker", replica.id)
-    }
+    assert {
+        (each.app, each.deployment, each.replica) for each in (printed, logged)
+    } == {(app_name, "Speaker", replica.id)}
     assert texts(app_name)[0] == "made"
 
 
