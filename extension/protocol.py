@@ -1,7 +1,8 @@
-"""Writes `src/protocol.ts`: what page and Jupyter server extension tell each other.
+"""Writes `src/protocol.ts`: what pages, Jupyter's server and kernels tell each other.
 
-`python extension/protocol.py` after a change of `workbench.sidebar.messages` or of the
-records in it; a test fails as long as that has not been done.
+`python extension/protocol.py` after a change of `workbench.sidebar.messages`, of
+`workbench.notebook.panel_messages` or of the records in them; a test fails as long as
+that has not been done.
 """
 
 import textwrap
@@ -10,26 +11,27 @@ from pathlib import Path
 import msgspec
 
 from workbench import __version__
+from workbench.notebook.panel_messages import PageMessage, PanelMessage
 from workbench.sidebar.messages import (
     ConnectRequest,
     FeedMessage,
-    InstancesMessage,
     ScaleRequest,
 )
+from workbench.spec.events import Event
 from workbench.spec.logs import LogPage, LogQuery
 
 __all__ = ["TARGET", "protocol"]
 
 TARGET = Path(__file__).with_name("src") / "protocol.ts"
 
-_ROOTS = (
-    FeedMessage,
-    InstancesMessage,
-    ConnectRequest,
-    ScaleRequest,
-    LogQuery,
-    LogPage,
-)
+# Named here with their docs: a union of Python's has neither.
+_UNIONS = {
+    ("Event", "What happens at one instance."): Event,
+    ("FeedMessage", "What comes over the feed."): FeedMessage,
+    ("PanelMessage", "From the kernel to all views of a panel."): PanelMessage,
+    ("PageMessage", "From a view of a panel to the kernel."): PageMessage,
+}
+_ROOTS = (ConnectRequest, ScaleRequest, LogQuery, LogPage)
 _PRIMITIVES = {
     "string": "string",
     "number": "number",
@@ -50,15 +52,15 @@ Schema = dict[str, object]
 
 def protocol() -> str:
     """The text of `protocol.ts`."""
-    (feed, *_), components = msgspec.json.schema_components(
-        _ROOTS, ref_template="{name}"
+    schemas, components = msgspec.json.schema_components(
+        (*_UNIONS.values(), *_ROOTS), ref_template="{name}"
     )
-    types = [_declaration(name, schema) for name, schema in sorted(components.items())]
-    union = (
-        _doc("What comes over the feed.")
-        + f"export type FeedMessage = {_type(feed)};\n"
-    )
-    return "\n".join([_HEAD, *types, union])
+    records = [_declaration(name, components[name]) for name in sorted(components)]
+    unions = [
+        f"{_doc(doc)}export type {name} = {_type(schema)};\n"
+        for (name, doc), schema in zip(_UNIONS, schemas, strict=False)
+    ]
+    return "\n".join([_HEAD, *records, *unions])
 
 
 def _declaration(name: str, schema: Schema) -> str:

@@ -28,10 +28,23 @@ export type ApplicationStatusOverview = {
   readonly owner: Owner;
 };
 
+/** Nothing can be measured now; said again at each attempt, until it can. */
+export type AwayMessage = {
+  readonly kind: 'away';
+  readonly sentence: string;
+  readonly remedy: string;
+};
+
 /** Body of `POST workbench/instances`. */
 export type ConnectRequest = {
   readonly url: string;
   readonly token: string;
+};
+
+/** The reader wants the application deleted, and has said so twice. */
+export type DeleteOrder = {
+  readonly kind: 'delete';
+  readonly order: string;
 };
 
 /** Calls to one deployment, over HTTP or by handle, as its replicas see them. */
@@ -59,6 +72,14 @@ export type DeploymentStatusOverview = {
   readonly version: string;
   readonly target_num_replicas: number;
   readonly replicas: ReadonlyArray<ReplicaStatus>;
+};
+
+/** An order was carried out, or could not be. */
+export type DoneMessage = {
+  readonly kind: 'done';
+  readonly order: string;
+  readonly is_ok: boolean;
+  readonly text: string;
 };
 
 /** The last minutes, oldest first. */
@@ -99,6 +120,12 @@ export type InstancesMessage = {
   readonly kind: 'instances';
   readonly instances: ReadonlyArray<Instance>;
   readonly server_version: string;
+};
+
+/** A view is gone. */
+export type LeaveMessage = {
+  readonly kind: 'leave';
+  readonly view: string;
 };
 
 /** Answer to a `LogQuery`, oldest first. */
@@ -191,6 +218,14 @@ export type SampleEvent = {
   readonly sample: Sample;
 };
 
+/** The reader wants another number of replicas. */
+export type ScaleOrder = {
+  readonly kind: 'scale';
+  readonly order: string;
+  readonly deployment: string;
+  readonly num_replicas: number;
+};
+
 /** Body of `PUT …/applications/{app}/deployments/{deployment}/scale`. */
 export type ScaleRequest = {
   readonly num_replicas: number;
@@ -216,5 +251,21 @@ export type StatusEvent = {
   readonly status: ServeStatus;
 };
 
+/** A view is there; said again while it is, and when it is hidden or shown. */
+export type WatchMessage = {
+  readonly kind: 'watch';
+  readonly view: string;
+  readonly is_visible: boolean;
+};
+
+/** What happens at one instance. */
+export type Event = StatusEvent | HistoryEvent | SampleEvent;
+
 /** What comes over the feed. */
 export type FeedMessage = InstancesMessage | InstanceEvent | StartingMessage;
+
+/** From the kernel to all views of a panel. */
+export type PanelMessage = StatusEvent | HistoryEvent | SampleEvent | AwayMessage | DoneMessage;
+
+/** From a view of a panel to the kernel. */
+export type PageMessage = WatchMessage | LeaveMessage | ScaleOrder | DeleteOrder;

@@ -8,10 +8,8 @@ import { faded, type Look, type Palette } from './looks';
 import { hasValues, type Line, type Table } from './tables';
 import { WINDOW_S } from './window';
 
-export interface Pointer {
-  /** The reader points at the moment `at`, or at none. */
-  (at: number | null): void;
-}
+/** Told that the reader points at the moment `at`, or at none. */
+export type Pointer = (at: number | null) => void;
 
 const SVG = 'http://www.w3.org/2000/svg';
 const HOVER = 'wb-plots';
@@ -32,13 +30,18 @@ export class Chart {
     private readonly onPoint: Pointer
   ) {
     const { title, unit } = table.kind;
-    const head = h('div', 'wb-chart-head', h('b', '', title), h('span', 'wb-unit', unit));
+    const head = h(
+      'div',
+      'wb-chart-head',
+      h('b', '', title),
+      h('span', 'wb-unit', unit)
+    );
     head.append(this.legend);
     this.plotNode.style.height = `${height}px`;
     this.plotNode.append(this.note);
     this.node = h('section', 'wb-chart', head, this.plotNode);
     this.node.setAttribute('aria-label', `${title}, ${unit}`);
-    this.node.dataset['chart'] = table.kind.id;
+    this.node.dataset.chart = table.kind.id;
   }
 
   show(table: Table): void {
@@ -101,7 +104,13 @@ export class Chart {
   private drawLegend(): void {
     this.values = this.table.lines.map(() => h('span', 'wb-value'));
     const items = this.table.lines.map((line, index) =>
-      h('span', 'wb-key', this.swatch(line.look), line.label, this.values[index] ?? null)
+      h(
+        'span',
+        'wb-key',
+        this.swatch(line.look),
+        line.label,
+        this.values[index] ?? null
+      )
     );
     this.legend.replaceChildren(...items);
   }
@@ -144,18 +153,24 @@ export class Chart {
       },
       scales: {
         x: { time: false, range: (_, __, newest) => [newest - WINDOW_S, newest] },
-        y: { range: (_, __, highest) => [0, Math.max(least, (highest ?? 0) * 1.08)] }
+        y: {
+          range: (_, __, highest: number | null) => [
+            0,
+            Math.max(least, (highest ?? 0) * 1.08)
+          ]
+        }
       },
       axes: [
         {
           ...common,
           size: 20,
-          splits: plot => minutes(plot.scales['x']?.max ?? 0, plot.width),
-          values: (plot, splits) => splits.map(at => ago(at, plot.scales['x']?.max ?? 0))
+          splits: plot => minutes(plot.scales.x?.max ?? 0, plot.width),
+          values: (plot, splits) => splits.map(at => ago(at, plot.scales.x?.max ?? 0))
         },
         {
           ...common,
-          size: (_, labels) => 14 + 6.5 * Math.max(2, ...(labels ?? []).map(one => one.length)),
+          size: (_, labels: string[] | null) =>
+            14 + 6.5 * Math.max(2, ...(labels ?? []).map(one => one.length)),
           space: 26,
           ...(counts ? { incrs: COUNTS } : {}),
           values: (_, splits) => ticks(splits)
@@ -168,7 +183,9 @@ export class Chart {
 
   private series({ label, look }: Line): uPlot.Series {
     const colour = (): string => this.palette.lines[look.colour];
-    const stepped = this.table.kind.counts ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
+    const stepped = this.table.kind.counts
+      ? uPlot.paths.stepped?.({ align: 1 })
+      : undefined;
     return {
       label,
       stroke: colour,
@@ -187,7 +204,10 @@ const COUNTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 /** Whole minutes before `newest`, as many as there is room for. */
 function minutes(newest: number, width: number): number[] {
   const step = width < 260 ? 150 : 60;
-  return Array.from({ length: WINDOW_S / step + 1 }, (_, i) => newest - WINDOW_S + i * step);
+  return Array.from(
+    { length: WINDOW_S / step + 1 },
+    (_, i) => newest - WINDOW_S + i * step
+  );
 }
 
 function pointed(plot: uPlot): number | null {
@@ -212,7 +232,10 @@ function isGap(value: number | null | undefined): boolean {
 
 function nearest(times: readonly number[], at: number): number {
   let found = times.length - 1;
-  while (found > 0 && Math.abs((times[found - 1] ?? 0) - at) <= Math.abs((times[found] ?? 0) - at)) {
+  while (
+    found > 0 &&
+    Math.abs((times[found - 1] ?? 0) - at) <= Math.abs((times[found] ?? 0) - at)
+  ) {
     found--;
   }
   return found;

@@ -19,11 +19,17 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 export function prose(text: string): Node[] {
   return text
     .split(/`([^`]+)`/)
-    .map((part, index) => (index % 2 ? h('code', '', part) : document.createTextNode(part)));
+    .map((part, index) =>
+      index % 2 ? h('code', '', part) : document.createTextNode(part)
+    );
 }
 
 /** A button; never of type submit. */
-export function button(label: string, className: string, onClick: () => void): HTMLButtonElement {
+export function button(
+  label: string,
+  className: string,
+  onClick: () => void
+): HTMLButtonElement {
   const made = h('button', className, label);
   made.type = 'button';
   made.addEventListener('click', onClick);
@@ -52,7 +58,7 @@ export function style(element: Element, id: string, text: string): void {
   const place = root instanceof ShadowRoot ? root : document.head;
   if (!place.querySelector(`style[data-wb="${id}"]`)) {
     const sheet = h('style', '', text);
-    sheet.dataset['wb'] = id;
+    sheet.dataset.wb = id;
     place.append(sheet);
   }
 }

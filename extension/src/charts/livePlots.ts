@@ -218,7 +218,8 @@ export class LivePlots {
 }
 
 function choiceOf(name: string): HTMLOptionElement {
-  const label = name === AS_CLIENTS_SEE_IT ? 'Whole application (HTTP)' : `Deployment ${name}`;
+  const label =
+    name === AS_CLIENTS_SEE_IT ? 'Whole application (HTTP)' : `Deployment ${name}`;
   const option = h('option', '', label);
   option.value = name;
   return option;
@@ -229,5 +230,9 @@ function sentences({ sentence, remedy, command }: Reason): Node[] {
   first.append(...prose(sentence));
   const rest = h('span', '');
   rest.append(...prose(remedy));
-  return [first, rest, ...(command ? [document.createTextNode(' '), copyable(command)] : [])];
+  return [
+    first,
+    rest,
+    ...(command ? [document.createTextNode(' '), copyable(command)] : [])
+  ];
 }

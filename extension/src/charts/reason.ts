@@ -28,7 +28,10 @@ export function reasonFor({ app, status, away, hasTraffic }: Known): Reason | nu
     return calm('Waiting for the first measurement …', '');
   }
   if (!status.instance) {
-    return calm('Nothing runs.', 'A cell that begins with `%%serve` starts an instance.');
+    return calm(
+      'Nothing runs.',
+      'A cell that begins with `%%serve` starts an instance.'
+    );
   }
   const found = status.applications[app];
   if (!found) {
@@ -49,7 +52,10 @@ function troubleOf(app: string, found: ApplicationStatusOverview): Reason | null
   const said = lastLine(messages.find(message => message.trim()) ?? '');
   switch (found.status) {
     case 'DEPLOY_FAILED':
-      return bad(`The last deploy of \`${app}\` failed; what served before still does.`, said);
+      return bad(
+        `The last deploy of \`${app}\` failed; what served before still does.`,
+        said
+      );
     case 'UNHEALTHY':
       return bad(`\`${app}\` is unhealthy.`, said || 'Its logs may say why.');
     case 'DELETING':

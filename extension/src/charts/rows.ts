@@ -1,6 +1,11 @@
 /** From samples to what the charts of one application, or one deployment, show. Pure. */
 
-import type { ApplicationSample, DeploymentSample, ReplicaSample, Sample } from '../protocol';
+import type {
+  ApplicationSample,
+  DeploymentSample,
+  ReplicaSample,
+  Sample
+} from '../protocol';
 
 /** What is looked at: an application as its clients see it, or one deployment. */
 export interface Subject {
@@ -48,11 +53,11 @@ export function rowOf(sample: Sample, subject: Subject): Row {
     known ? deployments.reduce((total, one) => total + pick(one), 0) : null;
   return {
     at: sample.at_s,
-    requests: traffic?.requests_per_s ?? null,
-    errors: traffic?.errors_per_s ?? null,
-    p50: traffic?.p50_ms ?? null,
-    p95: traffic?.p95_ms ?? null,
-    p99: traffic?.p99_ms ?? null,
+    requests: traffic.requests_per_s,
+    errors: traffic.errors_per_s,
+    p50: traffic.p50_ms,
+    p95: traffic.p95_ms,
+    p99: traffic.p99_ms,
     ongoing: sum(one => one.ongoing),
     queued: sum(one => one.queued),
     replicas: sum(one => one.replicas),
@@ -73,13 +78,22 @@ export function nameOf(key: string): string {
   return key.slice(key.indexOf('#') + 1);
 }
 
-function trafficOf(
-  sample: Sample,
-  { app, deployment }: Subject
-): ApplicationSample | DeploymentSample | undefined {
-  return deployment === null
-    ? sample.applications[app]
-    : sample.deployments[`${app}#${deployment}`];
+type Traffic = { readonly [K in keyof ApplicationSample]: number | null };
+
+const NO_TRAFFIC: Traffic = {
+  requests_per_s: null,
+  errors_per_s: null,
+  p50_ms: null,
+  p95_ms: null,
+  p99_ms: null
+};
+
+function trafficOf(sample: Sample, { app, deployment }: Subject): Traffic {
+  const found =
+    deployment === null
+      ? sample.applications[app]
+      : sample.deployments[`${app}#${deployment}`];
+  return found ?? NO_TRAFFIC;
 }
 
 function deploymentsOf(sample: Sample, subject: Subject): DeploymentSample[] {
@@ -92,7 +106,9 @@ function loadOf(sample: Sample, subject: Subject): ReadonlyMap<string, Load> {
   const found = Object.entries(sample.replicas).filter(([, one]) =>
     belongs(one.deployment, subject)
   );
-  return found.length ? new Map(found.map(([id, one]) => [id, loadOfOne(one)])) : NO_LOAD;
+  return found.length
+    ? new Map(found.map(([id, one]) => [id, loadOfOne(one)]))
+    : NO_LOAD;
 }
 
 function loadOfOne(one: ReplicaSample): Load {
@@ -104,5 +120,7 @@ function loadOfOne(one: ReplicaSample): Load {
 }
 
 function belongs(key: string, { app, deployment }: Subject): boolean {
-  return deployment === null ? key.startsWith(`${app}#`) : key === `${app}#${deployment}`;
+  return deployment === null
+    ? key.startsWith(`${app}#`)
+    : key === `${app}#${deployment}`;
 }

@@ -1,6 +1,16 @@
 /** What each chart draws: its lines, their values, and why there is nothing. Pure. */
 
-import { FIRST, GOAL, PLAIN, SECOND, TELLABLE, THIRD, WARNING, nth, type Look } from './looks';
+import {
+  FIRST,
+  GOAL,
+  PLAIN,
+  SECOND,
+  TELLABLE,
+  THIRD,
+  WARNING,
+  nth,
+  type Look
+} from './looks';
 import type { Load, Row } from './rows';
 
 /** What stays the same about a chart. */
@@ -29,16 +39,39 @@ export interface Table {
 }
 
 const LATENCY: Kind = { id: 'latency', title: 'Latency', unit: 'ms', least: 1 };
-const TRAFFIC: Kind = { id: 'traffic', title: 'Requests', unit: 'per second', least: 1 };
-const CALLS: Kind = { id: 'calls', title: 'Calls', unit: 'number now', least: 2, counts: true };
-const REPLICAS: Kind = { id: 'replicas', title: 'Replicas', unit: 'number', least: 2, counts: true };
+const TRAFFIC: Kind = {
+  id: 'traffic',
+  title: 'Requests',
+  unit: 'per second',
+  least: 1
+};
+const CALLS: Kind = {
+  id: 'calls',
+  title: 'Calls',
+  unit: 'number now',
+  least: 2,
+  counts: true
+};
+const REPLICAS: Kind = {
+  id: 'replicas',
+  title: 'Replicas',
+  unit: 'number',
+  least: 2,
+  counts: true
+};
 const CPU: Kind = { id: 'cpu', title: 'CPU by replica', unit: 'cores', least: 0.1 };
-const MEMORY: Kind = { id: 'memory', title: 'Memory by replica', unit: 'MiB', least: 50 };
+const MEMORY: Kind = {
+  id: 'memory',
+  title: 'Memory by replica',
+  unit: 'MiB',
+  least: 50
+};
 
 /** The six charts of one subject. */
 export function tables(rows: readonly Row[]): Table[] {
   const times = rows.map(row => row.at);
-  const column = (pick: (row: Row) => number | null): (number | null)[] => rows.map(pick);
+  const column = (pick: (row: Row) => number | null): (number | null)[] =>
+    rows.map(pick);
   const table = (kind: Kind, empty: string, lines: Line[]): Table => ({
     kind,
     times,
@@ -63,14 +96,24 @@ export function tables(rows: readonly Row[]): Table[] {
       { label: 'running', look: FIRST, values: column(row => row.replicas) },
       { label: 'target', look: GOAL, values: column(row => row.target) }
     ]),
-    table(CPU, 'No replica measured yet', loadLines(rows, load => load.cores)),
-    table(MEMORY, 'No replica measured yet', loadLines(rows, load => load.mib))
+    table(
+      CPU,
+      'No replica measured yet',
+      loadLines(rows, load => load.cores)
+    ),
+    table(
+      MEMORY,
+      'No replica measured yet',
+      loadLines(rows, load => load.mib)
+    )
   ];
 }
 
 /** Whether any request was seen in these rows. */
 export function hasTraffic(rows: readonly Row[]): boolean {
-  return rows.some(row => row.p50 !== null || (row.requests ?? 0) > 0 || (row.errors ?? 0) > 0);
+  return rows.some(
+    row => row.p50 !== null || (row.requests ?? 0) > 0 || (row.errors ?? 0) > 0
+  );
 }
 
 /** Whether a table has anything to draw. */
@@ -111,7 +154,9 @@ function replicaLabels(rows: readonly Row[]): Map<string, string> {
 
 /** Of more replicas than can be told apart: the highest, the middle, the lowest. */
 function summaryLines(rows: readonly Row[], pick: (load: Load) => number): Line[] {
-  const sorted = rows.map(row => [...row.load.values()].map(pick).sort((a, b) => a - b));
+  const sorted = rows.map(row =>
+    [...row.load.values()].map(pick).sort((a, b) => a - b)
+  );
   const at = (share: number): (number | null)[] =>
     sorted.map(values => values[Math.round(share * (values.length - 1))] ?? null);
   return [
