@@ -14,12 +14,12 @@ from tests.sidebar.page import Page
 from workbench.instance import InstanceFile
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef]
 def jp_server_config():
     return {"ServerApp": {"jpserver_extensions": {"workbench": True}}}
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef]
 def jp_base_url():
     return "/user/x/"
 

@@ -1,19 +1,21 @@
-"""A control API with nothing behind it, on a real port in a thread of its own."""
+"""The real control API with nothing behind it, on a real port in its own thread."""
 
 import asyncio
 import socket
 
 import msgspec
 import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse, StreamingResponse
-from starlette.routing import Route
 
 from workbench import __version__
+from workbench.errors import ScaleError
+from workbench.gateway.app import make_app
 from workbench.loop import LoopThread
+from workbench.spec.control import Introduction
 from workbench.spec.events import HistoryEvent, StatusEvent
+from workbench.spec.logs import LogPage
 from workbench.spec.metrics import DeploymentSample, ReplicaSample, Sample
 from workbench.spec.status import InstanceStatus, ServeStatus
+from workbench.spec.table import Address
 
 
 class FakeInstance:
@@ -29,6 +31,8 @@ class FakeInstance:
         """Event streams that are open."""
         self.opened = 0
         """Event streams that were opened so far."""
+        self.on_shutdown = lambda: None
+        self._is_leaving = asyncio.Event()
         self._listeners = set()
         self._thread = LoopThread("fake-instance").start()
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -49,7 +53,9 @@ class FakeInstance:
         """Begin to answer (again)."""
         if self._socket.fileno() == -1:
             self._socket = socket.create_server(("127.0.0.1", self.port))
-        config = uvicorn.Config(self._app(), log_level="error", lifespan="off")
+        config = uvicorn.Config(
+            make_app(self, self.token), log_level="error", lifespan="off"
+        )
         self._server = uvicorn.Server(config)
         self._serving = self._thread.submit(self._server.serve([self._socket]))
 
@@ -60,6 +66,7 @@ class FakeInstance:
         self._server.should_exit = self._server.force_exit = True
         for queue in self._listeners:
             self._thread.loop.call_soon_threadsafe(queue.put_nowait, None)
+        self._thread.loop.call_soon_threadsafe(self._is_leaving.set)
         self._serving.result(10)
         self._socket.close()
         self._server = None
@@ -81,41 +88,21 @@ class FakeInstance:
             )
         )
 
-    # -- the API -------------------------------------------------------------------
+    # -- gateway.app.Backend -------------------------------------------------------
 
-    def _app(self):
-        routes = [
-            ("GET", "/api/instance", self._instance),
-            ("GET", "/api/events", self._events),
-            ("GET", "/api/logs", self._logs),
-            ("POST", "/api/shutdown", self._shutdown),
-            ("DELETE", "/api/applications/{app}", self._delete),
-            ("PUT", "/api/applications/{app}/deployments/{name}/scale", self._scale),
-        ]
-        return Starlette(
-            routes=[
-                Route(path, self._guarded(call), methods=[verb])
-                for verb, path, call in routes
-            ]
+    def introduce(self):
+        return Introduction(
+            id=self.id,
+            version=self.version,
+            ray_version="2",
+            python_version="3",
+            http_url="http://127.0.0.1:8000",
+            controller=Address(host_id="", path="", host="127.0.0.1", port=1),
+            launcher_pid=1,
         )
 
-    def _guarded(self, call):
-        async def guarded(request):
-            if request.headers.get("authorization") != f"Bearer {self.token}":
-                text = {"error": "WrongTokenError", "message": "No."}
-                return JSONResponse(text, status_code=401)
-            return await call(request)
-
-        return guarded
-
-    async def _instance(self, _):
-        return JSONResponse({"id": self.id, "version": self.version, "more": 1})
-
-    async def _events(self, _):
-        return StreamingResponse(self._stream(), media_type="application/x-ndjson")
-
-    async def _stream(self):
-        queue = asyncio.Queue()
+    async def events(self):
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._listeners.add(queue)
         self.streams += 1
         self.opened += 1
@@ -128,27 +115,25 @@ class FakeInstance:
             self.streams -= 1
             self._listeners.discard(queue)
 
-    async def _logs(self, request):
-        self.asked.append(("logs", dict(request.query_params)))
-        return JSONResponse({"records": [], "next": 7, "dropped": 0})
+    async def logs(self, query):
+        self.asked.append(("logs", query))
+        if query.wait_s > 0:
+            await self._is_leaving.wait()
+        return LogPage(records=(), next=7)
 
-    async def _shutdown(self, _):
+    async def shutdown(self):
         self.asked.append(("shutdown",))
-        return JSONResponse({"shutdown": True})
+        self.on_shutdown()
 
-    async def _delete(self, request):
-        app = request.path_params["app"]
-        self.asked.append(("delete", app))
-        return JSONResponse({"deleted": app != "unknown"})
+    async def delete(self, name):
+        self.asked.append(("delete", name))
+        return name != "unknown"
 
-    async def _scale(self, request):
-        where = request.path_params["app"], request.path_params["name"]
-        wish = await request.json()
-        self.asked.append(("scale", *where, wish["num_replicas"]))
-        if wish["num_replicas"] < 1:
-            text = {"error": "DeployError", "message": "At least 1 replica."}
-            return JSONResponse(text, status_code=400)
-        return JSONResponse({"scaled": True})
+    async def scale(self, app, deployment, num_replicas):
+        self.asked.append(("scale", app, deployment, num_replicas))
+        if num_replicas < 1:
+            msg = f"A deployment has at least 1 replica, not {num_replicas}."
+            raise ScaleError(msg)
 
 
 def sample(at_s, replicas=0):

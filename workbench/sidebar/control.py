@@ -7,7 +7,7 @@ speaks to many, holds none, and imports little.
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -103,7 +103,9 @@ class ControlClient:
         )
 
     @asynccontextmanager
-    async def events(self, contact: Contact) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def events(
+        self, contact: Contact
+    ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
         """The lines of `GET /api/events`; iterating raises when the stream breaks."""
         http = await self._open()
         try:
@@ -195,7 +197,7 @@ def _application(app: str) -> str:
     return f"/api/applications/{quote(app, safe='')}"
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Whole lines, of bytes; httpx's own decodes each to text and back."""
     parts: list[bytes] = []
     size = 0
@@ -227,9 +229,10 @@ def _refusal(contact: Contact, response: "httpx.Response") -> InstanceError:
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         return WrongTokenError(f"{contact.url} refuses the token.")
     try:
-        message = str(response.json()["message"])
-    except (ValueError, KeyError, TypeError):
+        said = response.json()
+        message, hint = str(said["message"]), said.get("hint")
+    except (ValueError, KeyError, TypeError, AttributeError):
         code = response.status_code
         msg = f"What answers at {contact.url} is not Workbench (status {code})."
         return ForeignError(msg)
-    return DeclinedError(response.status_code, message)
+    return DeclinedError(response.status_code, message, hint)

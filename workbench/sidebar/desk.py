@@ -19,7 +19,7 @@ from workbench.sidebar.feed import Feed
 from workbench.sidebar.messages import ConnectRequest, Instance
 from workbench.sidebar.problems import diagnose, mismatch, refused, unconnected
 from workbench.sidebar.refusal import RefusedError
-from workbench.sidebar.starting import Launch, Starter, launch
+from workbench.sidebar.starting import Starter
 from workbench.spec.logs import LogQuery
 
 __all__ = ["Desk"]
@@ -34,14 +34,12 @@ _LOG_FIELDS = frozenset(each.name for each in fields(LogQuery))
 class Desk:
     """Finds instances and asks them; every method may raise `RefusedError`."""
 
-    def __init__(
-        self, settings: Settings, data_dir: Path, start: Launch = launch
-    ) -> None:
+    def __init__(self, settings: Settings, data_dir: Path) -> None:
         self._settings = settings
         self._directory = Directory(settings, data_dir)
         self._control = ControlClient()
         self.feed = Feed(self._directory, self._control)
-        self._starter = Starter(self.feed.say_starting, start)
+        self._starter = Starter(self.feed.say_starting)
 
     async def instances(self) -> tuple[Instance, ...]:
         """All instances, each asked whether it is well."""

@@ -19,8 +19,8 @@ _SLOTS = {
     HistoryEvent: Slot.HISTORY,
     SampleEvent: Slot.SAMPLE,
 }
-# Ten minutes; instances send fewer.
-_MOST_SAMPLES = 1200
+# Five minutes: as many as instances keep themselves.
+_MOST_SAMPLES = 600
 
 
 class _Relay(msgspec.Struct, frozen=True, tag_field="kind", tag="event"):

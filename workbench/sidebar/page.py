@@ -83,5 +83,5 @@ class PageQueue:
 
     def _drop_samples(self, instance: str, *, keep: int) -> None:
         row = [key for key in self._waiting if key[:2] == (Slot.SAMPLE, instance)]
-        for key in row[: len(row) - keep]:
+        for key in row[: max(0, len(row) - keep)]:
             del self._waiting[key]

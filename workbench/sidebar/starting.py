@@ -5,7 +5,6 @@ import importlib.util
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from workbench.errors import WorkbenchError
 from workbench.settings import Settings
@@ -13,46 +12,14 @@ from workbench.sidebar.refusal import RefusedError
 from workbench.spec.http import HTTPOptions
 from workbench.start import Started, start_instance
 
-__all__ = ["Launch", "Starter", "launch"]
-
-
-class Launch(Protocol):
-    """Starts an instance that stays and waits until it answers; blocks."""
-
-    def __call__(self, on_progress: Callable[[str], None]) -> Started: ...
-
-
-def launch(on_progress: Callable[[str], None]) -> Started:
-    """As `workbench up` does.
-
-    Raises:
-        RefusedError: this environment cannot.
-        StartError: it did not come up.
-    """
-    if importlib.util.find_spec("ray") is None:
-        msg = "Jupyter's server runs in an environment without Ray."
-        remedy = "Run a `%%serve` cell in a notebook whose kernel has it."
-        raise RefusedError(501, msg, remedy)
-    try:
-        settings = Settings.from_environment()
-    except ValueError as error:
-        remedy = "Change it where Jupyter's server was started, and restart it."
-        raise RefusedError(500, str(error), remedy) from None
-    return start_instance(
-        settings,
-        http=HTTPOptions(host=settings.http_host, port=settings.http_port),
-        keep=True,
-        ray_address=settings.ray_address,
-        on_progress=on_progress,
-    )
+__all__ = ["Starter"]
 
 
 class Starter:
     """Whoever asks while a start goes on waits for that one."""
 
-    def __init__(self, announce: Callable[[str], None], start: Launch = launch) -> None:
+    def __init__(self, announce: Callable[[str], None]) -> None:
         self._announce = announce
-        self._launch = start
         self._running: asyncio.Future[Started] | None = None
 
     async def start(self) -> Started:
@@ -78,7 +45,7 @@ class Starter:
 
         def run() -> None:
             try:
-                started = self._launch(lambda text: tell(self._announce, text))
+                started = _launch(lambda text: tell(self._announce, text))
             except RefusedError as error:
                 tell(_fail, future, error)
             except WorkbenchError as error:
@@ -110,3 +77,23 @@ def _finish(future: "asyncio.Future[Started]", started: Started) -> None:
 def _fail(future: "asyncio.Future[Started]", error: RefusedError) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def _launch(on_progress: Callable[[str], None]) -> Started:
+    """As `workbench up` does; blocks."""
+    if importlib.util.find_spec("ray") is None:
+        msg = "Jupyter's server runs in an environment without Ray."
+        remedy = "Run a `%%serve` cell in a notebook whose kernel has it."
+        raise RefusedError(501, msg, remedy)
+    try:
+        settings = Settings.from_environment()
+    except ValueError as error:
+        remedy = "Change it where Jupyter's server was started, and restart it."
+        raise RefusedError(500, str(error), remedy) from None
+    return start_instance(
+        settings,
+        http=HTTPOptions(host=settings.http_host, port=settings.http_port),
+        keep=True,
+        ray_address=settings.ray_address,
+        on_progress=on_progress,
+    )

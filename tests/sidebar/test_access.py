@@ -1,0 +1,133 @@
+"""Jupyter's own guards stand before every route; secrets stay in the server."""
+
+import json
+import re
+
+import pytest
+from jupyter_server.base.handlers import JupyterHandler
+from tornado import web
+from tornado.httpclient import HTTPClientError
+from tornado.httputil import HTTPHeaders
+
+ROUTES = [
+    ("GET", "instances"),
+    ("POST", "instances"),
+    ("POST", "instances/start"),
+    ("DELETE", "instances/i1"),
+    ("GET", "instances/i1/logs"),
+    ("DELETE", "instances/i1/applications/a"),
+    ("PUT", "instances/i1/applications/a/deployments/d/scale"),
+    ("GET", "feed"),
+]
+WRITES = [(verb, path) for verb, path in ROUTES if verb != "GET"]
+
+
+class _Page(JupyterHandler):
+    @web.authenticated
+    def get(self):
+        self.finish(self.xsrf_token)
+
+
+@pytest.fixture
+def browse(http_server_client, jp_serverapp, jp_base_url):
+    """Send requests as a page does that has logged in: with cookies alone."""
+    cookies: dict[str, str] = {}
+
+    async def send(verb, path, *, headers=None, query=""):
+        answer = await http_server_client.fetch(
+            jp_base_url + path + query,
+            method=verb,
+            headers=HTTPHeaders(
+                {
+                    "Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items()),
+                    **(headers or {}),
+                }
+            ),
+            body=None if verb in {"GET", "DELETE"} else "{}",
+            raise_error=False,
+            follow_redirects=False,
+        )
+        for header in answer.headers.get_list("Set-Cookie"):
+            name, value = re.match(r"([^=]+)=([^;]*)", header).groups()
+            cookies[name] = value
+        return answer
+
+    async def log_in():
+        token = jp_serverapp.identity_provider.token
+        await send("GET", "api/status", query=f"?token={token}")
+        # As every page does that Jupyter serves.
+        jp_serverapp.web_app.add_handlers(".*", [(f"{jp_base_url}page", _Page)])
+        await send("GET", "page")
+        return cookies
+
+    send.log_in = log_in
+    return send
+
+
+@pytest.mark.parametrize(("verb", "path"), ROUTES)
+async def test_who_is_not_logged_in_is_refused(
+    http_server_client, jp_serverapp, jp_base_url, verb, path
+):
+    answer = await http_server_client.fetch(
+        f"{jp_base_url}workbench/{path}",
+        method=verb,
+        body=None if verb in {"GET", "DELETE"} else "{}",
+        raise_error=False,
+        follow_redirects=False,
+    )
+
+    assert answer.code == 403
+
+
+@pytest.mark.parametrize(("verb", "path"), WRITES)
+async def test_a_write_without_the_xsrf_header_is_refused(browse, verb, path):
+    await browse.log_in()
+
+    answer = await browse(verb, f"workbench/{path}")
+
+    assert answer.code == 403
+    assert "_xsrf" in answer.body.decode()
+
+
+async def test_with_cookie_and_xsrf_header_a_write_passes(browse):
+    cookies = await browse.log_in()
+
+    answer = await browse(
+        "DELETE", "workbench/instances/i1", headers={"X-XSRFToken": cookies["_xsrf"]}
+    )
+
+    assert answer.code == 404
+    assert "There is no instance" in json.loads(answer.body)["message"]
+
+
+async def test_the_feed_is_for_who_is_logged_in(jp_ws_fetch):
+    with pytest.raises(HTTPClientError) as refused:
+        await jp_ws_fetch("workbench", "feed", headers={"Authorization": "token x"})
+
+    assert refused.value.code == 403
+
+
+async def test_the_feed_is_not_for_pages_of_another_origin(browse, jp_ws_fetch):
+    cookies = await browse.log_in()
+    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+    with pytest.raises(HTTPClientError) as refused:
+        await jp_ws_fetch(
+            "workbench",
+            "feed",
+            headers={
+                "Cookie": cookie,
+                "Authorization": "",
+                "Origin": "http://evil.example",
+            },
+        )
+
+    assert refused.value.code == 403
+
+
+async def test_an_open_sidebar_does_not_keep_an_idle_server_alive(ask, jp_web_app):
+    await ask("GET", "instances")
+    assert "api_last_activity" not in jp_web_app.settings
+
+    await ask("DELETE", "instances", "i1")
+    assert "api_last_activity" in jp_web_app.settings
