@@ -3,13 +3,12 @@
 Tests pass a fake of this shape; the module itself is what `extension` passes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol
 
 from workbench.deployment import Application
 from workbench.spec.application import Owner
-from workbench.spec.events import Event
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, InstanceStatus, ServeStatus
 
@@ -70,4 +69,3 @@ class Backend(Protocol):
     def query(self, path: str, body: object | None = None) -> Answer: ...
     def logs(self, query: LogQuery) -> LogPage: ...
     def scale(self, app: str, deployment: str, num_replicas: int) -> None: ...
-    def events(self) -> Iterator[Event]: ...

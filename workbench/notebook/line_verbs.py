@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 
 from workbench.errors import WorkbenchError
 from workbench.notebook.answer_view import answer_view
@@ -89,12 +90,15 @@ class LineVerbs:
         self._show_status()
 
     def _panel(self, asked: argparse.Namespace) -> None:
-        # Widgets cost more to import than all the rest of the magics.
-        from workbench.notebook.panel_verb import show_panel  # noqa: PLC0415
+        # Live plots cost more to import than all the rest of the magics.
+        from workbench.notebook.panel import panel  # noqa: PLC0415
 
-        if asked.app is not None:
-            self._check_application(asked.app, "panel")
-        show_panel(self._shell, self._backend, asked.app)
+        served = list(self._check_application(asked.app or "", "panel").applications)
+        app = asked.app or (served[0] if len(served) == 1 else "default")
+        if served and app not in served:
+            msg = f"%serve panel: say which of {', '.join(served)}"
+            raise UsageError(msg)
+        display(panel(app))  # type: ignore[no-untyped-call]
 
     def _connect(self, asked: argparse.Namespace) -> None:
         self._backend.connect(asked.url, asked.token)

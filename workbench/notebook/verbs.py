@@ -141,15 +141,34 @@ def _logs() -> Parser:
         "answer's header `x-request-id` leads to what was said about that request.",
     )
     add = parser.add
-    add("app", metavar="APP", nargs="?", default="", names=Names.APPLICATION)
+    add(
+        "app",
+        metavar="APP",
+        nargs="?",
+        default="",
+        names=Names.APPLICATION,
+        help="of one application only",
+    )
     add(
         "-f",
         "--follow",
         action="store_true",
         help="go on showing what comes, in this one output, until interrupted",
     )
-    add("--deployment", metavar="D", default="", names=Names.DEPLOYMENT)
-    add("--replica", metavar="R", default="", names=Names.REPLICA)
+    add(
+        "--deployment",
+        metavar="D",
+        default="",
+        names=Names.DEPLOYMENT,
+        help="of one deployment only",
+    )
+    add(
+        "--replica",
+        metavar="R",
+        default="",
+        names=Names.REPLICA,
+        help="of one replica only",
+    )
     add("--request-id", metavar="ID", default="", help="of one request only")
     add(
         "--level",
@@ -193,7 +212,13 @@ def _panel() -> Parser:
         "Show live plots of the traffic, and controls. Where widgets cannot be shown,\n"
         "a table of what is measured now.",
     )
-    parser.add("app", metavar="APP", nargs="?", names=Names.APPLICATION)
+    parser.add(
+        "app",
+        metavar="APP",
+        nargs="?",
+        names=Names.APPLICATION,
+        help="may be left out where one application is served",
+    )
     return parser
 
 
