@@ -101,6 +101,9 @@ class FakeInstance:
             launcher_pid=1,
         )
 
+    def deploy(self, request):
+        raise NotImplementedError  # the sidebar deploys nothing
+
     async def events(self):
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._listeners.add(queue)

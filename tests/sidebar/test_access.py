@@ -1,7 +1,6 @@
 """Jupyter's own guards stand before every route; secrets stay in the server."""
 
 import json
-import re
 
 import pytest
 from jupyter_server.base.handlers import JupyterHandler
@@ -28,40 +27,47 @@ class _Page(JupyterHandler):
         self.finish(self.xsrf_token)
 
 
-@pytest.fixture
-def browse(http_server_client, jp_serverapp, jp_base_url):
-    """Send requests as a page does that has logged in: with cookies alone."""
-    cookies: dict[str, str] = {}
+class Browser:
+    """Sends requests as a page does that has logged in: with cookies alone."""
 
-    async def send(verb, path, *, headers=None, query=""):
-        answer = await http_server_client.fetch(
-            jp_base_url + path + query,
+    def __init__(self, fetch, base_url):
+        self._fetch = fetch
+        self._base_url = base_url
+        self.cookies: dict[str, str] = {}
+
+    @property
+    def cookie(self):
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+    async def send(self, verb, path, *, headers=None):
+        answer = await self._fetch(
+            self._base_url + path,
             method=verb,
-            headers=HTTPHeaders(
-                {
-                    "Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items()),
-                    **(headers or {}),
-                }
-            ),
+            headers=HTTPHeaders({"Cookie": self.cookie, **(headers or {})}),
             body=None if verb in {"GET", "DELETE"} else "{}",
             raise_error=False,
             follow_redirects=False,
         )
         for header in answer.headers.get_list("Set-Cookie"):
-            name, value = re.match(r"([^=]+)=([^;]*)", header).groups()
-            cookies[name] = value
+            name, _, rest = header.partition("=")
+            self.cookies[name] = rest.partition(";")[0]
         return answer
 
-    async def log_in():
+
+@pytest.fixture
+def log_in(http_server_client, jp_serverapp, jp_base_url):
+    """Open a browser and log in."""
+
+    async def logged_in():
+        browser = Browser(http_server_client.fetch, jp_base_url)
         token = jp_serverapp.identity_provider.token
-        await send("GET", "api/status", query=f"?token={token}")
+        await browser.send("GET", f"api/status?token={token}")
         # As every page does that Jupyter serves.
         jp_serverapp.web_app.add_handlers(".*", [(f"{jp_base_url}page", _Page)])
-        await send("GET", "page")
-        return cookies
+        await browser.send("GET", "page")
+        return browser
 
-    send.log_in = log_in
-    return send
+    return logged_in
 
 
 @pytest.mark.parametrize(("verb", "path"), ROUTES)
@@ -80,21 +86,20 @@ async def test_who_is_not_logged_in_is_refused(
 
 
 @pytest.mark.parametrize(("verb", "path"), WRITES)
-async def test_a_write_without_the_xsrf_header_is_refused(browse, verb, path):
-    await browse.log_in()
+async def test_a_write_without_the_xsrf_header_is_refused(log_in, verb, path):
+    browser = await log_in()
 
-    answer = await browse(verb, f"workbench/{path}")
+    answer = await browser.send(verb, f"workbench/{path}")
 
     assert answer.code == 403
     assert "_xsrf" in answer.body.decode()
 
 
-async def test_with_cookie_and_xsrf_header_a_write_passes(browse):
-    cookies = await browse.log_in()
+async def test_with_cookie_and_xsrf_header_a_write_passes(log_in):
+    browser = await log_in()
+    headers = {"X-XSRFToken": browser.cookies["_xsrf"]}
 
-    answer = await browse(
-        "DELETE", "workbench/instances/i1", headers={"X-XSRFToken": cookies["_xsrf"]}
-    )
+    answer = await browser.send("DELETE", "workbench/instances/i1", headers=headers)
 
     assert answer.code == 404
     assert "There is no instance" in json.loads(answer.body)["message"]
@@ -107,16 +112,15 @@ async def test_the_feed_is_for_who_is_logged_in(jp_ws_fetch):
     assert refused.value.code == 403
 
 
-async def test_the_feed_is_not_for_pages_of_another_origin(browse, jp_ws_fetch):
-    cookies = await browse.log_in()
-    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+async def test_the_feed_is_not_for_pages_of_another_origin(log_in, jp_ws_fetch):
+    browser = await log_in()
 
     with pytest.raises(HTTPClientError) as refused:
         await jp_ws_fetch(
             "workbench",
             "feed",
             headers={
-                "Cookie": cookie,
+                "Cookie": browser.cookie,
                 "Authorization": "",
                 "Origin": "http://evil.example",
             },
