@@ -8,16 +8,17 @@ is away they wait in the `Backlog`.
 
 import asyncio
 import contextlib
+import functools
 import logging
+import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import TextIO, cast
 
 from workbench.code.exceptions import traceback_text
 from workbench.replica.backlog import Backlog, cut
-from workbench.replica.output import HeardStream
+from workbench.replica.output import HeardStream, Mute
 from workbench.request import current_request
 from workbench.spec.replica import Seat
 from workbench.wire.messages import Line, Said
@@ -45,8 +46,8 @@ class ReplicaLogs:
         self._tell = tell
         self._backlog = Backlog()
         self._seat: Seat | None = None
-        self._muted = threading.local()
-        self._streams: list[HeardStream] = []
+        self._mute = Mute()
+        self._streams: dict[str, HeardStream] = {}
         self._call_handlers: Callable[[logging.Logger, logging.LogRecord], None] | None
         self._call_handlers = None
         # Set from any thread, cleared on the loop.
@@ -60,13 +61,15 @@ class ReplicaLogs:
         if self._seat is None:
             self._hear_streams()
             self._hear_loggers()
+            # A forked child has no loop that could tell, and perhaps a locked lock.
+            os.register_at_fork(after_in_child=self._leave)
         self._seat = seat
 
     def end(self) -> None:
         """Tell what is left, and hear no more."""
         if self._seat is None:
             return
-        for stream in self._streams:
+        for stream in self._streams.values():
             stream.tell_begun(0)
         self.push()
         if self._timer is not None:
@@ -78,7 +81,7 @@ class ReplicaLogs:
         """Tell all that waits now; False if the controller is away. On the loop only."""
         self._is_planned = self._is_urgent = False
         self._pushed_at = time.monotonic()
-        for stream in self._streams:
+        for stream in self._streams.values():
             if stream.tell_begun(_PAUSE_S):
                 self._plan()
         lines, dropped = self._backlog.take()
@@ -97,17 +100,10 @@ class ReplicaLogs:
 
     def _hear_streams(self) -> None:
         for name in ("stdout", "stderr"):
-            stream = HeardStream(
-                getattr(sys, name), self._hear_from(name), self._is_muted
-            )
-            self._streams.append(stream)
+            heard = functools.partial(self._add, "INFO", name)
+            stream = HeardStream(getattr(sys, name), heard, self._mute)
+            self._streams[name] = stream
             setattr(sys, name, cast("TextIO", stream))
-
-    def _hear_from(self, source: str) -> Callable[[str, str], None]:
-        def hear(text: str, request_id: str) -> None:
-            self._add("INFO", source, request_id, text)
-
-        return hear
 
     def _hear_loggers(self) -> None:
         """Hear every record that its logger lets pass, wherever that sends it.
@@ -121,21 +117,21 @@ class ReplicaLogs:
             with contextlib.suppress(Exception):
                 self._hear_record(record)
             # What handlers write to standard error was heard already, as a record.
-            was_muted, self._muted.is_on = self._is_muted(), True
+            was_muted, self._mute.is_on = self._mute.is_on, True
             try:
                 call_handlers(logger, record)
             finally:
-                self._muted.is_on = was_muted
+                self._mute.is_on = was_muted
 
         logging.Logger.callHandlers = heard  # type: ignore[assignment,method-assign]
 
     def _hear_record(self, record: logging.LogRecord) -> None:
         text = _text_of(record)
         level = next((name for no, name in _LEVELS if record.levelno >= no), "DEBUG")
-        self._add(level, record.name, current_request.get().request_id, text)
+        self._add(level, record.name, text, current_request.get().request_id)
 
     def _leave(self) -> None:
-        for name, stream in zip(("stdout", "stderr"), self._streams, strict=True):
+        for name, stream in self._streams.items():
             if getattr(sys, name) is stream:
                 setattr(sys, name, stream.stream)
         self._streams.clear()
@@ -143,10 +139,7 @@ class ReplicaLogs:
             logging.Logger.callHandlers = self._call_handlers  # type: ignore[assignment,method-assign]
             self._call_handlers = None
 
-    def _is_muted(self) -> bool:
-        return getattr(self._muted, "is_on", False)
-
-    def _add(self, level: str, source: str, request_id: str, text: str) -> None:
+    def _add(self, level: str, source: str, text: str, request_id: str) -> None:
         line = Line(time.time(), level, source, request_id, cut(text))
         if self._backlog.add(line):
             urgent = level in {"ERROR", "CRITICAL"}
@@ -175,7 +168,10 @@ class ReplicaLogs:
 
 def _text_of(record: logging.LogRecord) -> str:
     """The message, with the traceback that belongs to it."""
-    parts = [record.getMessage()]
+    try:
+        parts = [record.getMessage()]
+    except Exception:  # noqa: BLE001 - the user's format and arguments do not match
+        parts = [f"{record.msg} {record.args}"]
     if record.exc_info and record.exc_info[1] is not None:
         parts.append(traceback_text(record.exc_info[1]).rstrip())
     if record.stack_info:

@@ -5,16 +5,16 @@ written goes where it went before. What C code, a subprocess or `sys.stdout.buff
 writes passes by unheard.
 """
 
-import contextlib
 import io
 import threading
 import time
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, TextIO
 
 from workbench.request import current_request
 
-__all__ = ["HeardStream"]
+__all__ = ["HeardStream", "Mute"]
 
 # A line without an end is passed on at this length.
 _LINE_CHARS = 16_000
@@ -22,27 +22,33 @@ _LINE_CHARS = 16_000
 Hear = Callable[[str, str], None]
 
 
+class Mute(threading.local):
+    """Whether this thread is writing what has been heard already."""
+
+    is_on = False
+
+
 class HeardStream(io.TextIOBase):
     """A text stream whose lines are told, each with the request that wrote it.
 
-    A `print` costs 1.5 µs more than without.
+    A `print` to a file takes 2.3 µs by itself, and 3.6 more when it is heard.
     """
 
-    def __init__(
-        self, stream: TextIO, hear: Hear, is_muted: Callable[[], bool]
-    ) -> None:
+    def __init__(self, stream: TextIO, hear: Hear, mute: Mute) -> None:
         self.stream = stream
         self._hear = hear
-        self._is_muted = is_muted
+        self._mute = mute
         # What each thread has written of a line whose end is still to come.
         self._begun: dict[int, _Begun] = {}
 
     def write(self, text: str) -> int:
         """Write, and tell each line that is now complete."""
         count = self.stream.write(text)
-        if not self._is_muted():
-            with contextlib.suppress(Exception):  # listening must not break a print
+        if not self._mute.is_on:
+            try:  # noqa: SIM105 - contextlib.suppress would take 0.5 µs
                 self._listen(text)
+            except Exception:  # noqa: BLE001, S110 - listening must not break a print
+                pass
         return count
 
     def tell_begun(self, older_than_s: float) -> bool:
@@ -58,22 +64,25 @@ class HeardStream(io.TextIOBase):
 
     def _listen(self, text: str) -> None:
         request_id = current_request.get().request_id
-        thread = threading.get_ident()
-        begun = self._begun.pop(thread, None) if self._begun else None
-        if begun is not None and begun.request_id != request_id:
-            # Another task of the same thread has begun to speak.
-            self._tell(begun.text, begun.request_id)
-        elif begun is not None:
-            text = begun.text + text
-        if not text.endswith("\n"):
-            whole, newline, rest = text.rpartition("\n")
-            if len(rest) > _LINE_CHARS:
-                whole = text
-            elif rest:
-                self._begun[thread] = _Begun(rest, request_id)
-            text = whole + newline
-        if text:
+        begun = self._begun.pop(get_ident(), None) if self._begun else None
+        if begun is not None:
+            if begun.request_id == request_id:
+                text = begun.text + text
+            else:  # another task of the same thread has begun to speak
+                self._tell(begun.text, begun.request_id)
+        if text[-1:] == "\n":
             self._tell(text, request_id)
+        elif text:
+            self._begin(text, request_id)
+
+    def _begin(self, text: str, request_id: str) -> None:
+        """Keep what follows the last line end."""
+        whole, _, rest = text.rpartition("\n")
+        if len(rest) > _LINE_CHARS:
+            whole, rest = text, ""
+        self._tell(whole, request_id)
+        if rest:
+            self._begun[get_ident()] = _Begun(rest, request_id)
 
     def _tell(self, text: str, request_id: str) -> None:
         text = text.rstrip()
