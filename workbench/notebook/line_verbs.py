@@ -26,6 +26,7 @@ from workbench.spec.status import ServeStatus
 
 __all__ = ["LineVerbs"]
 
+_TRACEBACK = "Traceback (most recent call last)"
 # A traceback is on its way when the answer is there already.
 _TRACEBACK_S = 2.0
 
@@ -140,10 +141,16 @@ class LineVerbs:
             return ""
         query = LogQuery(request_id=request_id, level="ERROR", wait_s=_TRACEBACK_S)
         try:
-            page = self._backend.logs(query)
+            records = self._backend.logs(query).records
         except WorkbenchError:  # the answer is there: it is what was asked for
             return ""
-        return "\n".join(readable(self._shell, each.text) for each in page.records)
+        told = [each.text for each in records if _TRACEBACK in each.text]
+        if not told:
+            return ""
+        # Of composed deployments each says it; the last one's tells the whole story.
+        _, header, below = told[-1].partition(_TRACEBACK)
+        more = f"`%serve logs --request-id {request_id}` shows what else it said."
+        return f"{readable(self._shell, header + below)}\n{more}"
 
     def _value(self, text: str) -> object:
         """JSON as it was written, or what a variable holds."""

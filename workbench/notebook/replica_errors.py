@@ -70,7 +70,7 @@ def draw_error(shell: InteractiveShell, error: WorkbenchError) -> list[str]:
 
 def readable(shell: InteractiveShell, text: str) -> str:
     """A replica's traceback in a reader's words, without colours."""
-    return _in_cells(shell, _without_header(text)).rstrip("\n")
+    return _in_cells(shell, _without_header(text)).strip("\n")
 
 
 def _calls(shell: InteractiveShell, error: BaseException) -> Iterator[str]:
