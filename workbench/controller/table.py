@@ -48,6 +48,7 @@ def _entry(
             for each in replicas
             if each.address is not None
         ),
+        routing=spec.options.request_router_config,
         failure=_failure(app),
     )
 

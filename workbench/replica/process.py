@@ -19,6 +19,7 @@ from workbench.cluster.fence import die_with_parent
 from workbench.loop import LoopThread
 from workbench.replica.logs import ReplicaLogs
 from workbench.replica.meter import ReplicaMeter
+from workbench.replica.multiplex import set_models_listener
 from workbench.replica.replica import Replica
 from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads
@@ -51,6 +52,7 @@ class ReplicaProcess:
         self._io = LoopThread("replica-io")
         self._threads = Threads("user-code")
         self._server = ReplicaServer(self._io.loop, self._threads)
+        set_models_listener(self._server.tell_models)
         self._replica = Replica(config.id, self._server, self._threads)
         self._logs = ReplicaLogs(self._io.loop, self._tell)
         self._router: Router | None = None

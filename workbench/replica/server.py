@@ -16,10 +16,12 @@ from workbench.observe.recorder import Recorder
 from workbench.replica.exchange import Exchange
 from workbench.replica.failures import is_users_failure
 from workbench.replica.method_call import MethodCall
+from workbench.replica.multiplex import held_models
 from workbench.replica.running import Running
 from workbench.replica.slots import Slots
 from workbench.replica.threads import Threads
 from workbench.replica.user_code import UserCode
+from workbench.replica.websocket import Socket
 from workbench.request import Extras, context_of, current_request
 from workbench.wire.channel import Channel
 from workbench.wire.messages import (
@@ -35,7 +37,11 @@ from workbench.wire.messages import (
     Free,
     HttpCall,
     Message,
+    Models,
     Reject,
+    SocketCall,
+    SocketClose,
+    SocketPart,
 )
 
 __all__ = ["ReplicaServer"]
@@ -74,6 +80,9 @@ class ReplicaServer:
             Body: self._on_body,
             Credit: self._on_credit,
             Drained: self._on_drained,
+            SocketCall: self._on_socket_call,
+            SocketPart: self._on_socket_part,
+            SocketClose: self._on_socket_close,
         }
 
     @property
@@ -120,8 +129,16 @@ class ReplicaServer:
 
     # -- Endpoint ----------------------------------------------------------------------
 
+    def tell_models(self) -> None:
+        """Let every router know which models are held now."""
+        message = Models(sorted(held_models()))
+        for channel in self._calls:
+            channel.send(message)
+
     def on_open(self, channel: Channel) -> None:
         self._calls[channel] = {}
+        if models := held_models():
+            channel.send(Models(sorted(models)))
         if self.is_draining:
             channel.send(Drain())
 
@@ -150,6 +167,11 @@ class ReplicaServer:
         if (code := self._take(channel, call.id)) is not None:
             running = MethodCall(channel, call, buffers, self._threads)
             self._start(running, code, "", call.extras)
+
+    def _on_socket_call(self, channel: Channel, call: SocketCall, _: Buffers) -> None:
+        if (code := self._take(channel, call.id)) is not None:
+            running = Socket(channel, call)
+            self._start(running, code, call.root_path, call.extras)
 
     def _take(self, channel: Channel, call_id: int) -> UserCode | None:
         """Take a slot and say with what to run the call, or turn it away."""
@@ -192,7 +214,7 @@ class ReplicaServer:
 
     def _end(self, running: Running) -> None:
         """The call is over; its slot opens once its thread, too, is done."""
-        self.ended.add(perf_counter_ns() - running.started_ns)
+        self.ended.add(running.took_ns())
         calls = self._calls.get(running.channel)
         if calls is not None:
             calls.pop(running.id, None)
@@ -244,6 +266,20 @@ class ReplicaServer:
         running = self._find(channel, part.id)
         if isinstance(running, Exchange):
             running.on_body(part, buffers)
+
+    def _on_socket_part(
+        self, channel: Channel, part: SocketPart, buffers: Buffers
+    ) -> None:
+        running = self._find(channel, part.id)
+        if isinstance(running, Socket):
+            running.on_part(part, buffers)
+
+    def _on_socket_close(
+        self, channel: Channel, close: SocketClose, _: Buffers
+    ) -> None:
+        running = self._find(channel, close.id)
+        if isinstance(running, Socket):
+            running.on_close(close)
 
     def _on_drained(self, channel: Channel, _message: Drained, _: Buffers) -> None:
         self._undrained.discard(channel)

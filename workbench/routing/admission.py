@@ -6,67 +6,17 @@ many it runs, and rejects what is too much. So it sends no more than
 `max_ongoing_requests` to a replica, and after a rejection no more than were taken.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-__all__ = ["Admission", "Slots"]
+from workbench.request import Extras
+from workbench.routing.policies import LeastLoaded, Policy
+from workbench.routing.slots import Slots
+from workbench.routing.waiting import Waiting
+
+__all__ = ["Admission"]
 
 T = TypeVar("T")
-
-
-class Slots:
-    """What one router knows of the slots of one replica.
-
-    `limit` is how many calls we may have there. A rejection sets it to what we have;
-    each `Free` raises it by one. So does a round of `limit` calls that ended without
-    a rejection, the next such round by two, then four: a share that another router
-    has left is taken within a few rounds. Two busy routers so find their shares at the
-    price of about one rejection a round; were a `Free` to lift the limit altogether,
-    each would be followed by a burst of rejections.
-    """
-
-    __slots__ = ("_ended", "_step", "cap", "last", "limit", "ongoing", "replica")
-
-    def __init__(self, replica: str, cap: int) -> None:
-        self.replica = replica
-        self.cap = cap
-        self.limit = cap
-        self.ongoing = 0
-        self.last = 0
-        """Id of the call that came here last."""
-        self._ended = 0
-        self._step = 1
-
-    def end(self) -> None:
-        """One of our calls there is over."""
-        self.ongoing -= 1
-        if self.limit < self.cap:
-            self._ended += 1
-            if self._ended >= self.limit:
-                self.limit = min(self.limit + self._step, self.cap)
-                self._step *= 2
-                self._ended = 0
-
-    def reject(self) -> None:
-        """One of our calls there was not taken."""
-        self.ongoing -= 1
-        self.saturate()
-
-    def saturate(self) -> None:
-        """There is no room for more than we have there now."""
-        self.limit = min(self.ongoing, self.cap)
-        self._ended = 0
-        self._step = 1
-
-    def free(self) -> None:
-        """The replica says that a slot is free."""
-        self.limit = min(self.limit + 1, self.cap)
-
-    def resize(self, cap: int) -> None:
-        """The replica has another number of slots now."""
-        self.limit = cap if self.limit == self.cap else min(self.limit, cap)
-        self.cap = cap
 
 
 class Admission(Generic[T]):
@@ -76,10 +26,13 @@ class Admission(Generic[T]):
         self.max_ongoing = 1
         self.max_queued = -1
         """-1: no limit."""
+        self.queued_elsewhere = 0
+        """Calls that wait in other routers, as far as is known."""
+        self.policy: Policy = LeastLoaded()
         self._usable: list[Slots] = []
-        self._queue: OrderedDict[int, T] = OrderedDict()
-        # Calls that were rejected; they came before all those in the queue.
-        self._rejected: OrderedDict[int, T] = OrderedDict()
+        self._waiting: Waiting[T] = Waiting()
+        # Calls that have waited long enough for a replica that has their model.
+        self._patient: set[int] = set()
 
     def resize(self, max_ongoing: int, max_queued: int) -> None:
         """Take over the deployment's options."""
@@ -88,9 +41,9 @@ class Admission(Generic[T]):
         for slots in self._usable:
             slots.resize(max_ongoing)
 
-    def add(self, replica: str) -> Slots:
+    def add(self, replica: str, *, is_near: bool = True) -> Slots:
         """A replica can be reached: use its slots."""
-        slots = Slots(replica, self.max_ongoing)
+        slots = Slots(replica, self.max_ongoing, is_near=is_near)
         self._usable.append(slots)
         return slots
 
@@ -99,65 +52,90 @@ class Admission(Generic[T]):
         if slots in self._usable:
             self._usable.remove(slots)
 
-    def take(self, call_id: int) -> Slots | None:
-        """Choose the replica that has the fewest of our calls, and count this one.
-
-        Among equals the one that waited longest for a call is taken.
-        """
-        best = None
-        for slots in self._usable:
-            if slots.ongoing < slots.limit and (
-                best is None
-                or slots.ongoing < best.ongoing
-                or (slots.ongoing == best.ongoing and slots.last < best.last)
-            ):
-                best = slots
+    def take(self, call_id: int, extras: Extras | None = None) -> Slots | None:
+        """Choose a replica for the call, and count it there; None: it has to wait."""
+        replicas: Sequence[Slots] = self._usable
+        model = "" if extras is None else extras.model_id
+        if model:
+            replicas = self._for_model(model, may_load=call_id in self._patient)
+        best = self.policy.choose(replicas, extras)
         if best is not None:
             best.ongoing += 1
             best.last = call_id
+            if model:
+                best.models |= {model}
         return best
 
-    def enqueue(self, call_id: int, call: T, unreached: int = 0) -> bool:
+    def enqueue(
+        self,
+        call_id: int,
+        call: T,
+        unreached: int = 0,
+        extras: Extras | None = None,
+    ) -> bool:
         """Let a new call wait; False if the queue is full.
 
         Calls that the slots of `unreached` replicas will take do not count: else a
         burst would be refused only because a channel is still being opened.
         """
         room = self.max_queued + unreached * self.max_ongoing
-        if self.max_queued >= 0 and self.queued >= room:
+        if self.max_queued >= 0 and self.queued + self.queued_elsewhere >= room:
             return False
-        self._queue[call_id] = call
+        self._waiting.add(call_id, call, extras)
         return True
 
-    def put_back(self, call_id: int, call: T) -> None:
-        """Let a rejected call wait, before all new ones."""
-        self._rejected[call_id] = call
+    def put_back(self, call_id: int, call: T, extras: Extras | None = None) -> None:
+        """Let a rejected call wait, before all that came after it."""
+        self._waiting.add(call_id, call, extras, is_back=True)
 
     def withdraw(self, call_id: int) -> None:
         """A call waits no longer."""
-        if self._queue.pop(call_id, None) is None:
-            self._rejected.pop(call_id, None)
+        self._waiting.remove(call_id)
+        self._patient.discard(call_id)
+
+    def lose_patience(self, call_id: int) -> None:
+        """If the call still waits for a replica with its model: any will do."""
+        self._patient.add(call_id)
 
     @property
     def queued(self) -> int:
         """How many calls wait."""
-        return len(self._queue) + len(self._rejected)
+        return len(self._waiting)
 
     def pump(self) -> Iterable[tuple[T, Slots]]:
         """Take the calls that need wait no longer, and say where each one goes."""
         # Asked after every answer; mostly nothing waits, and a generator costs 0.2 µs.
-        return self._pump() if self._queue or self._rejected else ()
+        return self._pump() if self._waiting else ()
 
     def _pump(self) -> Iterator[tuple[T, Slots]]:
-        while queue := self._rejected or self._queue:
-            slots = self.take(next(iter(queue)))
-            if slots is None:
-                return
-            yield queue.popitem(last=False)[1], slots
+        while (found := self._next()) is not None:
+            yield found
+
+    def _next(self) -> tuple[T, Slots] | None:
+        if not any(slots.has_room for slots in self._usable):
+            return None
+        for call_id, call, extras in self._waiting.heads():
+            slots = self.take(call_id, extras)
+            if slots is not None:
+                self._waiting.let_in(call_id)
+                self._patient.discard(call_id)
+                return call, slots
+        return None
 
     def drop_all(self) -> list[T]:
         """Empty the queue and return what was in it, oldest first."""
-        calls = [*self._rejected.values(), *self._queue.values()]
-        self._rejected.clear()
-        self._queue.clear()
-        return calls
+        self._patient.clear()
+        return self._waiting.drop_all()
+
+    def _for_model(self, model: str, *, may_load: bool) -> Sequence[Slots]:
+        """Replicas that have the model; if there are none, those with fewest models.
+
+        Where those that have it are busy the call waits for one of them, for a while:
+        to load a model again takes longer than most calls.
+        """
+        having = [slots for slots in self._usable if model in slots.models]
+        if having and (not may_load or any(slots.has_room for slots in having)):
+            return having
+        free = [slots for slots in self._usable if slots.has_room]
+        fewest = min((len(slots.models) for slots in free), default=0)
+        return [slots for slots in free if len(slots.models) == fewest]

@@ -2,9 +2,17 @@
 
 from typing import Protocol
 
-from workbench.wire.messages import Buffers, Failure, HttpReply, Result
+from workbench.wire.messages import (
+    Buffers,
+    Failure,
+    HttpReply,
+    Result,
+    SocketAccept,
+    SocketClose,
+    SocketPart,
+)
 
-__all__ = ["Receiver", "Ticket"]
+__all__ = ["Receiver", "SocketReceiver", "Ticket"]
 
 
 class Receiver(Protocol):
@@ -31,6 +39,23 @@ class Receiver(Protocol):
         """The replica has room for `size` more bytes of the uploaded body."""
 
 
+class SocketReceiver(Receiver, Protocol):
+    """Whoever has asked for a WebSocket.
+
+    Order: one `on_accept`, parts, and as the last `on_close`; or `on_end`, once told
+    that the client has closed. Before `on_accept` it may be answered as a request.
+    """
+
+    def on_accept(self, message: SocketAccept) -> None:
+        """The WebSocket is open."""
+
+    def on_part(self, message: SocketPart, buffers: Buffers) -> None:
+        """A message, or part of one; give its bytes back with `Ticket.credit`."""
+
+    def on_close(self, message: SocketClose) -> None:
+        """The application has closed it."""
+
+
 class Ticket(Protocol):
     """The caller's hold on a call that was submitted."""
 
@@ -42,3 +67,6 @@ class Ticket(Protocol):
 
     def send_body(self, data: bytes, *, last: bool) -> None:
         """More of a request body that was submitted with `more_body`."""
+
+    def tell(self, message: SocketPart | SocketClose, buffers: Buffers = ()) -> None:
+        """Say something on a WebSocket that is open."""

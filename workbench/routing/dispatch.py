@@ -44,6 +44,7 @@ class Router:
     """
 
     def __init__(self, *, name: str, secret: bytes, host_id: str) -> None:
+        self._host_id = host_id
         self._dial = partial(stay_connected, host_id=host_id, secret=secret)
         self._ids = itertools.count(1)
         self._version = -1
@@ -134,7 +135,7 @@ class Router:
             await lane.close()
 
     def _open_lane(self, deployment: str) -> Lane:
-        lane = self._lanes[deployment] = Lane(deployment, self._dial)
+        lane = self._lanes[deployment] = Lane(deployment, self._dial, self._host_id)
         if entry := self._entries.get(deployment):
             lane.update(entry)
         else:

@@ -14,17 +14,24 @@ from workbench.errors import (
 from workbench.routing.admission import Admission
 from workbench.routing.call import Receiver
 from workbench.routing.link import Dial, Link, Outgoing
+from workbench.routing.policies import make_policy
+from workbench.spec.routing import RoutingSpec
 from workbench.spec.table import DeploymentEntry
 from workbench.wire.messages import Buffers, Call, FailureKind, HttpCall
 
 __all__ = ["Lane"]
 
 
+# Ray Serve's time, too, to wait for a replica that has a model but no room.
+_FOR_MODEL_S = 1.0
+
+
 class Lane:
     """The calls to one deployment."""
 
-    def __init__(self, deployment: str, dial: Dial) -> None:
+    def __init__(self, deployment: str, dial: Dial, host_id: str) -> None:
         self.deployment = deployment
+        self.host_id = host_id
         self.admission: Admission[Outgoing] = Admission()
         self.is_known = False
         """A table has named the deployment."""
@@ -33,6 +40,7 @@ class Lane:
         """Why no call can ever be answered."""
         self._links: dict[str, Link] = {}
         self._leaving: list[Link] = []
+        self._routing = RoutingSpec()
 
     # -- called by the router ----------------------------------------------------------
 
@@ -41,7 +49,7 @@ class Lane:
     ) -> Outgoing:
         """Send a call, or let it wait, or refuse it soon."""
         call = Outgoing(self, message, buffers, receiver)
-        slots = self.admission.take(message.id)
+        slots = self.admission.take(message.id, message.extras)
         if slots is not None:
             self._links[slots.replica].assign(call)
         elif self._failure or not self._enqueue(call):
@@ -53,6 +61,7 @@ class Lane:
         """Take over what the table says of the deployment."""
         self.is_known = True
         self.admission.resize(entry.max_ongoing_requests, entry.max_queued_requests)
+        self._choose_by(entry.routing)
         wanted = {replica.id: replica for replica in entry.replicas}
         for link in list(self._links.values()):
             if wanted.get(link.entry.id) != link.entry:
@@ -86,19 +95,41 @@ class Lane:
 
     def reroute(self, call: Outgoing) -> None:
         """Send a call elsewhere that a replica did not take."""
-        slots = self.admission.take(call.message.id)
+        slots = self.admission.take(call.message.id, call.message.extras)
         if slots is not None:
             self._links[slots.replica].assign(call)
         elif self._failure:
             call.fail(*self._refusal())
         else:
-            self.admission.put_back(call.message.id, call)
+            self.admission.put_back(call.message.id, call, call.message.extras)
+            self._bound_patience(call)
 
     # -- inside ------------------------------------------------------------------------
 
     def _enqueue(self, call: Outgoing) -> bool:
         unreached = sum(not link.is_open for link in self._links.values())
-        return self.admission.enqueue(call.message.id, call, unreached)
+        message = call.message
+        if not self.admission.enqueue(message.id, call, unreached, message.extras):
+            return False
+        self._bound_patience(call)
+        return True
+
+    def _bound_patience(self, call: Outgoing) -> None:
+        """A call waits only so long for a replica that has its model."""
+        extras = call.message.extras
+        if extras is not None and extras.model_id:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_FOR_MODEL_S, self._lose_patience, call)
+
+    def _lose_patience(self, call: Outgoing) -> None:
+        if call.link is None and not call.is_over:
+            self.admission.lose_patience(call.message.id)
+            self.pump()
+
+    def _choose_by(self, routing: RoutingSpec) -> None:
+        if routing != self._routing:
+            self._routing = routing
+            self.admission.policy = make_policy(routing)
 
     def _retire(self, link: Link) -> None:
         del self._links[link.entry.id]

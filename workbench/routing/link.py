@@ -7,11 +7,11 @@ loop; a call costs no task and no future.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from workbench.errors import CallError, ProtocolError, ReplicaUnavailableError
-from workbench.routing.admission import Admission, Slots
-from workbench.routing.call import Receiver
+from workbench.routing.admission import Admission
+from workbench.routing.call import Receiver, SocketReceiver
 from workbench.spec.table import Address, ReplicaEntry
 from workbench.wire.channel import Channel, Endpoint
 from workbench.wire.messages import (
@@ -30,9 +30,16 @@ from workbench.wire.messages import (
     HttpCall,
     HttpReply,
     Message,
+    Models,
     Reject,
     Result,
+    SocketAccept,
+    SocketClose,
+    SocketPart,
 )
+
+if TYPE_CHECKING:
+    from workbench.routing.slots import Slots
 
 __all__ = ["Dial", "Link", "LinkOwner", "Outgoing"]
 
@@ -104,6 +111,11 @@ class Outgoing:
         else:
             self.held.append((data, last))
 
+    def tell(self, message: SocketPart | SocketClose, buffers: Buffers = ()) -> None:
+        """Say something on a WebSocket that is open."""
+        if self.link is not None and not self.is_over:
+            self.link.send(message, buffers)
+
     # -- the replica's side ------------------------------------------------------------
 
     def deliver(self, message: Message, buffers: Buffers) -> None:
@@ -123,6 +135,20 @@ class Outgoing:
             case Credit():
                 self._be_taken()
                 self.receiver.on_credit(message.size)
+            case _:
+                self._deliver_socket(message, buffers)
+
+    def _deliver_socket(self, message: Message, buffers: Buffers) -> None:
+        # Only whoever sent a `SocketCall` is answered with these.
+        receiver = cast("SocketReceiver", self.receiver)
+        match message:
+            case SocketAccept():
+                self._be_taken()
+                receiver.on_accept(message)
+            case SocketPart():
+                receiver.on_part(message, buffers)
+            case SocketClose():
+                receiver.on_close(message)
 
     def fail(self, kind: FailureKind, error: type[CallError], message: str) -> None:
         """End the call with a failure that the router itself found."""
@@ -149,6 +175,7 @@ class LinkOwner(Protocol):
     """What a link and its calls need of their deployment's `Lane`."""
 
     admission: Admission[Outgoing]
+    host_id: str
 
     def pump(self) -> None:
         """There may be room for a waiting call."""
@@ -229,7 +256,8 @@ class Link:
             channel.close()
             return
         self._channel = channel
-        self._slots = self._lane.admission.add(self.entry.id)
+        is_near = self.entry.address.host_id == self._lane.host_id
+        self._slots = self._lane.admission.add(self.entry.id, is_near=is_near)
         self._lane.pump()
 
     def on_message(self, _channel: Channel, message: Message, buffers: Buffers) -> None:
@@ -254,9 +282,9 @@ class Link:
         match message:
             case HttpReply():
                 ends = not message.more
-            case Result() | End() | Failure():
+            case Result() | End() | Failure() | SocketClose():
                 ends = True
-            case Chunk() | Credit():
+            case Chunk() | Credit() | SocketAccept() | SocketPart():
                 ends = False
             case _:
                 self._handle_load(message)
@@ -272,6 +300,10 @@ class Link:
             case Free():
                 if self._slots is not None:
                     self._slots.free()
+                    self._lane.pump()
+            case Models():
+                if self._slots is not None:
+                    self._slots.models = frozenset(message.ids)
                     self._lane.pump()
             case Drain():
                 self._leave()

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Self
 
+from workbench.spec.routing import RoutingSpec
+
 __all__ = ["ActorOptions", "DeploymentOptions", "DeploymentSpec", "Kind", "Version"]
 
 from enum import StrEnum
@@ -71,6 +73,8 @@ class DeploymentOptions:
     user_config: object = None
     """JSON value handed to `reconfigure`; changing only this restarts nothing."""
     ray_actor_options: ActorOptions = field(default_factory=ActorOptions)
+    request_router_config: RoutingSpec = field(default_factory=RoutingSpec)
+    """How callers choose a replica."""
     graceful_shutdown_timeout_s: float = 20.0
     """Time that running calls get to finish when a replica stops."""
     health_check_period_s: float = 10.0

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from workbench.spec.routing import RoutingSpec
+
 __all__ = ["Address", "DeploymentEntry", "ReplicaEntry", "RouteEntry", "Table"]
 
 
@@ -33,6 +35,7 @@ class DeploymentEntry:
     max_ongoing_requests: int
     max_queued_requests: int
     replicas: tuple[ReplicaEntry, ...]
+    routing: RoutingSpec = field(default_factory=RoutingSpec)
     failure: str = ""
     """Why it can serve nobody, when it has failed for good; else empty."""
 

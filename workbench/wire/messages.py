@@ -15,6 +15,7 @@ from workbench.request import Extras
 from workbench.spec.table import Table
 
 __all__ = [
+    "SOCKET_PART_BYTES",
     "Body",
     "Buffers",
     "Call",
@@ -35,6 +36,7 @@ __all__ = [
     "Line",
     "Measured",
     "Message",
+    "Models",
     "Ping",
     "Pong",
     "Proof",
@@ -53,6 +55,9 @@ __all__ = [
 ]
 
 Buffers: TypeAlias = Sequence[bytes | memoryview]
+
+SOCKET_PART_BYTES = 64
+"""What a `SocketPart` counts for beside its bytes, so that empty ones are bounded too."""
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -236,8 +241,8 @@ class SocketAccept(_Message, frozen=True, tag=51):
 
     id: int
     head: bytes
-    """Header lines for the handshake's answer, as in `HttpReply`."""
-    subprotocol: str | None
+    """Header lines for the handshake's answer, as in `HttpReply`; the subprotocol, if
+    one was chosen, is among them."""
 
 
 class SocketPart(_Message, frozen=True, tag=52):
@@ -259,6 +264,12 @@ class SocketClose(_Message, frozen=True, tag=53):
     id: int
     code: int
     reason: str
+
+
+class Models(_Message, frozen=True, tag=60):
+    """Which models this replica holds; first if it has any, and when it changes."""
+
+    ids: list[str]
 
 
 # -- either way, and controller → router --------------------------------------------
@@ -365,6 +376,7 @@ Message: TypeAlias = (
     | End
     | Failure
     | Drain
+    | Models
     | Ping
     | Pong
     | Subscribe

@@ -1,10 +1,15 @@
 """Which replica takes a call, and who waits how long."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.routing.admission import Admission, Slots
+from workbench.routing.admission import Admission
+
+if TYPE_CHECKING:
+    from workbench.routing.slots import Slots
 
 
 @pytest.fixture
