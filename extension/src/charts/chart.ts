@@ -30,15 +30,9 @@ export class Chart {
     private readonly onPoint: Pointer
   ) {
     const { title, unit } = table.kind;
-    const head = h(
-      'div',
-      'wb-chart-head',
-      h('b', '', title),
-      h('span', 'wb-unit', unit)
-    );
-    head.append(this.legend);
+    const head = h('div', 'wb-chart-head', h('b', '', title), this.legend);
     this.plotNode.style.height = `${height}px`;
-    this.plotNode.append(this.note);
+    this.plotNode.append(h('span', 'wb-unit', unit), this.note);
     this.node = h('section', 'wb-chart', head, this.plotNode);
     this.node.setAttribute('aria-label', `${title}, ${unit}`);
     this.node.dataset.chart = table.kind.id;
@@ -108,7 +102,7 @@ export class Chart {
         'span',
         'wb-key',
         this.swatch(line.look),
-        line.label,
+        h('span', 'wb-label', line.label),
         this.values[index] ?? null
       )
     );
@@ -143,7 +137,7 @@ export class Chart {
     return {
       width: this.plotNode.clientWidth || 300,
       height: this.height,
-      padding: [8, 14, 0, 0],
+      padding: [16, 14, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -163,14 +157,13 @@ export class Chart {
       axes: [
         {
           ...common,
-          size: 20,
+          size: 22,
           splits: plot => minutes(plot.scales.x?.max ?? 0, plot.width),
-          values: (plot, splits) => splits.map(at => ago(at, plot.scales.x?.max ?? 0))
+          values: (plot, splits) => labels(splits, plot.scales.x?.max ?? 0)
         },
         {
           ...common,
-          size: (_, labels: string[] | null) =>
-            14 + 6.5 * Math.max(2, ...(labels ?? []).map(one => one.length)),
+          size: 42,
           space: 26,
           ...(counts ? { incrs: COUNTS } : {}),
           values: (_, splits) => ticks(splits)
@@ -208,6 +201,11 @@ function minutes(newest: number, width: number): number[] {
     { length: WINDOW_S / step + 1 },
     (_, i) => newest - WINDOW_S + i * step
   );
+}
+
+/** The oldest has none: it would run into the other axis. */
+function labels(splits: readonly number[], newest: number): string[] {
+  return splits.map((at, index) => (index === 0 ? '' : ago(at, newest)));
 }
 
 function pointed(plot: uPlot): number | null {

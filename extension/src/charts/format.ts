@@ -16,13 +16,19 @@ export function short(value: number): string {
 export function ticks(values: readonly number[]): string[] {
   const step = values.length > 1 ? (values[1] ?? 0) - (values[0] ?? 0) : 1;
   const [scale, suffix] = step >= 1e6 ? [1e6, 'M'] : step >= 1e3 ? [1e3, 'k'] : [1, ''];
-  const decimals = Math.min(
-    Math.max(0, -Math.floor(Math.log10(step / scale) + 1e-9)),
-    6
-  );
+  const decimals = decimalsOf(step / scale);
   return values.map(value =>
     value === 0 ? '0' : `${(value / scale).toFixed(decimals)}${suffix}`
   );
+}
+
+/** Decimals that a number needs: 2 for 0.25, none for 5. */
+function decimalsOf(value: number): number {
+  let decimals = 0;
+  while (decimals < 6 && Math.abs(Number(value.toFixed(decimals)) - value) > 1e-9) {
+    decimals++;
+  }
+  return decimals;
 }
 
 /** How long before `now` a moment was: `now`, `−2 min`, `−30 s`. */

@@ -16,7 +16,7 @@ export const STYLES = `
 .wb-moment { margin-left: auto; color: var(--wb-soft); font-variant-numeric: tabular-nums; }
 .wb-select { font: inherit; color: inherit; max-width: 100%; height: 24px; padding: 0 4px;
   border: 1px solid var(--wb-line); border-radius: 3px;
-  background: var(--jp-layout-color1, var(--vscode-dropdown-background, Field)); }
+  background: var(--jp-layout-color1, var(--vscode-dropdown-background, transparent)); }
 .wb-select:focus-visible, .wb-button:focus-visible, .wb-stepper input:focus-visible {
   outline: 2px solid var(--jp-brand-color1, var(--vscode-focusBorder, #2f86c7));
   outline-offset: 1px; }
@@ -39,19 +39,20 @@ export const STYLES = `
 .wb-charts.wb-none { display: none; }
 @container (min-width: 560px) { .wb-charts { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @container (min-width: 1000px) { .wb-charts { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
-.wb-chart { min-width: 0; }
-.wb-chart-head { display: flex; flex-wrap: wrap; gap: 0 6px; align-items: baseline;
-  min-height: 20px; }
-.wb-chart-head b { font-weight: 600; }
-.wb-unit { color: var(--wb-soft); }
-.wb-legend { display: flex; flex-wrap: wrap; gap: 0 12px; margin-left: auto;
-  justify-content: flex-end; }
+.wb-select option { color: CanvasText; background: Canvas; }
+.wb-chart { min-width: 0; display: flex; flex-direction: column; }
+.wb-chart-head { margin-bottom: 2px; }
+.wb-chart-head b { display: block; font-weight: 600; }
+.wb-unit { position: absolute; top: 0; left: 0; white-space: nowrap; font-size: 11px;
+  line-height: 14px; color: var(--wb-soft); }
+.wb-legend { display: flex; flex-wrap: wrap; gap: 0 14px; }
 .wb-legend.wb-none { visibility: hidden; }
 .wb-key { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
 .wb-swatch { width: 20px; height: 8px; fill: none; }
-.wb-value { font-variant-numeric: tabular-nums; font-weight: 600; min-width: 2.2em; }
-.wb-plot { position: relative; min-width: 0; overflow: hidden; }
-.wb-plot-note { position: absolute; inset: 0 0 20px 30px; display: grid;
+.wb-value { font-variant-numeric: tabular-nums; font-weight: 600; min-width: 2.4em; }
+.wb-label { max-width: 170px; overflow: hidden; text-overflow: ellipsis; }
+.wb-plot { position: relative; min-width: 0; overflow: hidden; margin-top: auto; }
+.wb-plot-note { position: absolute; inset: 10px 0 20px 42px; display: grid;
   place-items: center; color: var(--wb-soft); pointer-events: none; z-index: 1; }
 .wb-plots .uplot { position: relative; width: min-content; }
 .wb-plots .u-wrap { position: relative; user-select: none; }

@@ -48,14 +48,14 @@ const TRAFFIC: Kind = {
 const CALLS: Kind = {
   id: 'calls',
   title: 'Calls',
-  unit: 'number now',
+  unit: 'count',
   least: 2,
   counts: true
 };
 const REPLICAS: Kind = {
   id: 'replicas',
   title: 'Replicas',
-  unit: 'number',
+  unit: 'count',
   least: 2,
   counts: true
 };
@@ -146,7 +146,7 @@ function replicaLabels(rows: readonly Row[]): Map<string, string> {
   }
   const several = new Set(seen.values()).size > 1;
   for (const [id, deployment] of seen) {
-    const tail = id.slice(id.lastIndexOf('#') + 1).slice(0, 6);
+    const tail = id.slice(0, 8);
     seen.set(id, several ? `${deployment} ${tail}` : tail);
   }
   return seen;

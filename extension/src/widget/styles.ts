@@ -28,9 +28,10 @@ export const STYLES = `
 .wb-stepper .wb-button:last-child { border-radius: 0 3px 3px 0; border-left: 0; }
 .wb-stepper input { font: inherit; color: inherit; text-align: center; width: 44px;
   height: 24px; margin: 0; border: 1px solid var(--wb-line); border-radius: 0;
-  background: var(--jp-layout-color1, var(--vscode-input-background, Field));
+  background: var(--jp-layout-color1, var(--vscode-input-background, transparent));
   appearance: textfield; -moz-appearance: textfield; }
 .wb-stepper input::-webkit-inner-spin-button { display: none; }
+.wb-deletion { margin-left: auto; }
 .wb-deletion .wb-question { display: inline-flex; flex-wrap: wrap; gap: 4px 8px;
   align-items: center; }
 .wb-danger { border-color: #d55e00; color: #d55e00; font-weight: 600; }
