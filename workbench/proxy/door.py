@@ -22,6 +22,11 @@ __all__ = ["NEVER", "Door", "Guest", "Routes"]
 NEVER = 1 << 62
 
 
+def _beats(time_s: float | None, beat_s: float) -> int:
+    """Beats that are no shorter than this time; None is for ever."""
+    return NEVER if time_s is None else 1 + math.ceil(time_s / beat_s)
+
+
 class Routes(Protocol):
     """What a proxy asks of a `Router`."""
 
@@ -76,6 +81,9 @@ class Door:
         """How long a connection may wait for its next request."""
         self.patience_beats = 1 + math.ceil(patience_s / beat_s)
         """How long a client may take for a head, or pause within a small body."""
+        self.ping_beats = _beats(options.websocket_ping_interval_s, beat_s)
+        """How long nothing may come on a WebSocket before it is pinged."""
+        self.pong_beats = _beats(options.websocket_ping_timeout_s, beat_s)
         self.date_line = b""
         self.ids = new_ids()
         self.ended = Recorders()

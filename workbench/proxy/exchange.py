@@ -31,13 +31,13 @@ from workbench.proxy.request_id import accept_id
 from workbench.routing.call import Ticket
 from workbench.wire.messages import Buffers, Failure, HttpCall, HttpReply, Result
 
-__all__ = ["Client", "Exchange"]
+__all__ = ["CREDIT_STEP_BYTES", "Client", "Exchange"]
 
 # A larger body is written beside its head, not copied behind it.
 _COPIED_BODY_BYTES = 64 * 1024
 # Credit goes back in steps: a stream of small chunks would else cause a message for
 # each. Must be well below the window that replicas send by (256 KiB).
-_CREDIT_STEP_BYTES = 32 * 1024
+CREDIT_STEP_BYTES = 32 * 1024
 _FAILED = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
@@ -225,7 +225,7 @@ class Exchange:
             return
         self._client.transport.writelines((head, *framed) if head else framed)
         self._owed_bytes += size
-        if self._owed_bytes >= _CREDIT_STEP_BYTES and not self._client.is_congested:
+        if self._owed_bytes >= CREDIT_STEP_BYTES and not self._client.is_congested:
             self.return_credit()
 
     def _connection_lines(self) -> bytes:

@@ -26,6 +26,8 @@ from workbench.proxy.reply import (
     render_whole,
 )
 from workbench.proxy.request import Request, RequestReader
+from workbench.proxy.upgrade import SocketExchange
+from workbench.proxy.websocket import SocketConnection
 
 __all__ = ["HttpProtocol", "make_protocol"]
 
@@ -33,6 +35,9 @@ _MAX_WAITING_REQUESTS = 16
 """Pipelined requests beyond which no more is read."""
 _UPLOAD_WINDOW_BYTES = 1024 * 1024
 """Bytes of a body under way to the replica beyond which no more is read."""
+_MAX_EARLY_BYTES = 64 * 1024
+"""Bytes behind a request for a WebSocket, before it is open, beyond which no more is
+read."""
 _LINGER_BEATS = 3
 
 
@@ -58,7 +63,7 @@ class HttpProtocol(asyncio.Protocol):
         self.loop = _loop or asyncio.get_running_loop()
         self.is_congested = False
         self.expires = NEVER
-        self._connections = server_state.connections
+        self.connections: set[Any] = server_state.connections
         self._reader = RequestReader()
         self._waiting = self._reader.requests
         self._exchange: Exchange | None = None
@@ -76,7 +81,7 @@ class HttpProtocol(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.peer = _peer(self.transport)
         self.expires = self.door.beat + self.door.patience_beats
-        self._connections.add(self)  # type: ignore[arg-type]
+        self.connections.add(self)
         self.door.join(self)
 
     def data_received(self, data: bytes) -> None:
@@ -101,7 +106,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The client is gone, and with it whatever it still waited for."""
         self._is_over = True
-        self._connections.discard(self)
+        self.connections.discard(self)
         self.door.leave(self)
         if self._exchange is not None:
             self._exchange.disconnect()
@@ -167,6 +172,16 @@ class HttpProtocol(asyncio.Protocol):
         if framer is not None and framer.framing is Framing.UNTIL_CLOSE:
             _reset(self.transport)  # an orderly end would look like a complete answer
 
+    def hand_over(self, connection: SocketConnection) -> None:
+        """Let the connection go on as a WebSocket."""
+        self._is_over = True
+        self._exchange = None
+        self.connections.discard(self)
+        self.door.leave(self)
+        self.transport.set_protocol(connection)
+        connection.begin(self._reader.rest, is_reading=self._is_reading)
+        self._reader.close()
+
     def regulate(self) -> None:
         """Read on, or pause reading, by how much is not used yet."""
         wants_more = self._wants_more()
@@ -198,7 +213,8 @@ class HttpProtocol(asyncio.Protocol):
             request = self._next_request()
             if request is None:
                 break
-            exchange = self._exchange = Exchange(self, request)
+            kind = SocketExchange if request.is_websocket else Exchange
+            exchange = self._exchange = kind(self, request)
             exchange.start()
         self._is_advancing = False
 
@@ -235,6 +251,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def _wants_more(self) -> bool:
         waiting = self._waiting
+        if len(self._reader.rest) > _MAX_EARLY_BYTES:
+            return False
         if waiting:
             last = waiting[-1]
             if len(waiting) > _MAX_WAITING_REQUESTS:

@@ -50,6 +50,8 @@ class Page:
     status: int
     text: str
     content_type: str = "text/plain; charset=utf-8"
+    head: bytes = b""
+    """More header lines."""
 
 
 class _StatusLines(dict[int, bytes]):
@@ -103,7 +105,7 @@ def render_head(
 def page_reply(page: Page) -> HttpReply:
     """An answer of the proxy's own, as if a replica had given it."""
     head = f"content-type: {page.content_type}\r\n".encode("ascii")
-    return HttpReply(0, page.status, head, None, more=False)
+    return HttpReply(0, page.status, head + page.head, None, more=False)
 
 
 class BodyFramer:

@@ -41,6 +41,8 @@ class Request:
 
     is_complete = False
     """Whether the body has come to its end."""
+    is_websocket = False
+    """Whether this asks for a WebSocket; what follows it is no HTTP then."""
     _was_continued = False
 
     def __init__(
@@ -117,6 +119,9 @@ class RequestReader:
     def __init__(self) -> None:
         self.requests: deque[Request] = deque()
         self.problem: Page | None = None
+        self.rest = b""
+        """What followed a request for a WebSocket."""
+        self._is_upgraded = False
         self._current: Request | None = None
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -138,6 +143,9 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Read on; see `requests` and `problem` for what came of it."""
         if self.problem is not None:
+            return
+        if self._is_upgraded:
+            self.rest += data
             return
         is_inside = bool(self._target) or self._current is not None
         self._must_measure = is_inside or len(data) > _SURELY_SMALL_BYTES
@@ -171,10 +179,13 @@ class RequestReader:
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                # An offer (h2c, say) that is not taken up: the connection goes on as
-                # it was. A WebSocket has been refused in `on_headers_complete`.
-                self._parser = self._new_parser()
                 data = memoryview(data)[upgrade.args[0] :]
+                if self._is_upgraded:
+                    self.rest = bytes(data)
+                    return
+                # An offer (h2c, say) that is not taken up: the connection goes on as
+                # it was.
+                self._parser = self._new_parser()
             except httptools.HttpParserCallbackError as error:
                 raise error.__context__ or error from None
             else:
@@ -221,6 +232,8 @@ class RequestReader:
         request = Request(self._parser, target, headers, own)
         if own or request.version != "1.1":
             self._refuse_unspoken(request.version, own)
+            if self._parser.should_upgrade() and own[_UPGRADE].lower() == b"websocket":
+                self._upgrade(request)
             self._own = {}
         self._headers = []
         self._current = request
@@ -249,8 +262,13 @@ class RequestReader:
             raise _RefusedError(pages.malformed("HTTP/1.0 has no Transfer-Encoding"))
         if coding is not None and coding.lower() != b"chunked":
             raise _RefusedError(pages.not_implemented("Transfer-Encoding but chunked"))
-        if self._parser.should_upgrade() and own[_UPGRADE].lower() == b"websocket":
-            raise _RefusedError(pages.not_implemented("WebSocket"))
+
+    def _upgrade(self, request: Request) -> None:
+        if _CODING in self._own or self._own.get(_LENGTH, b"0") != b"0":
+            raise _RefusedError(pages.malformed("a WebSocket handshake with a body"))
+        # Turned down or not, the connection is not used for HTTP again.
+        request.is_websocket = self._is_upgraded = True
+        request.keeps_alive = False
 
 
 class _RefusedError(Exception):

@@ -1,6 +1,6 @@
 """How an ASGI application, or a Starlette response, answers an HTTP call.
 
-Called by `http_entry` and `respond`. `_Responder` is the application's `send`: it turns
+Called by `http_entry` and `respond`. `Responder` is the application's `send`: it turns
 ASGI's messages into what `Exchange` sends.
 """
 
@@ -13,7 +13,7 @@ from workbench.replica.exchange import WHOLE_BYTES, Exchange
 from workbench.replica.reply import Reply, check_status, head_of
 from workbench.wire.messages import HttpReply
 
-__all__ = ["answer_by_app"]
+__all__ = ["Responder", "answer_by_app"]
 
 
 async def answer_by_app(
@@ -27,7 +27,7 @@ async def answer_by_app(
     scope = exchange.scope()
     if state is not None:
         scope["state"] = state.copy()
-    responder = _Responder(exchange)
+    responder = Responder(exchange)
     try:
         await app(scope, exchange.receive, responder)
     finally:
@@ -47,7 +47,7 @@ class _Progress(Enum):
     COMPLETE = auto()
 
 
-class _Responder:
+class Responder:
     """The `send` of one ASGI conversation."""
 
     __slots__ = ("_exchange", "_head", "_timer", "progress")

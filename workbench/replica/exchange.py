@@ -22,13 +22,13 @@ from workbench.replica.user_code import UserCode
 from workbench.wire.channel import Channel
 from workbench.wire.messages import Body, Buffers, Credit, HttpCall, HttpReply
 
-__all__ = ["WHOLE_BYTES", "Exchange", "HttpRequest"]
+__all__ = ["PIECE_BYTES", "WHOLE_BYTES", "Exchange", "HttpRequest"]
 
 WHOLE_BYTES = 256 * 1024
 """Bodies up to this size go out in one frame with their head. Larger ones are sent in
 pieces, so that none of them holds up the other calls of its channel."""
 
-_PIECE_BYTES = 128 * 1024
+PIECE_BYTES = 128 * 1024
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 
@@ -130,8 +130,8 @@ class Exchange(Running):
             await self.chunk((body,))
             return
         view = memoryview(body)
-        for start in range(0, len(view), _PIECE_BYTES):
-            await self.chunk((view[start : start + _PIECE_BYTES],))
+        for start in range(0, len(view), PIECE_BYTES):
+            await self.chunk((view[start : start + PIECE_BYTES],))
 
     def end(self) -> None:
         super().end()

@@ -10,11 +10,14 @@ from typing import Any, Protocol
 
 from starlette.types import ASGIApp
 
+from workbench.replica import websocket
 from workbench.replica.asgi import answer_by_app
 from workbench.replica.exchange import Exchange, HttpRequest
+from workbench.replica.reply import Reply
 from workbench.replica.respond import render, respond
 from workbench.replica.shape import Shape, shape_of, takes_argument
 from workbench.replica.threads import Threads
+from workbench.replica.websocket import Socket
 
 __all__ = ["AppEntry", "HttpEntry", "entry_for"]
 
@@ -24,6 +27,9 @@ class HttpEntry(Protocol):
 
     async def answer(self, exchange: Exchange) -> None:
         """Run user code for this call and send what comes of it."""
+
+    async def converse(self, socket: Socket) -> None:
+        """Run user code for this WebSocket, or turn it down."""
 
 
 def entry_for(servable: object, threads: Threads) -> HttpEntry:
@@ -43,7 +49,16 @@ def entry_for(servable: object, threads: Threads) -> HttpEntry:
     return _StreamEntry(function, threads)
 
 
-class _CoroutineEntry:
+class _WithoutSockets:
+    """What only ASGI applications can answer."""
+
+    async def converse(self, socket: Socket) -> None:
+        text = b"No WebSockets here: they need @serve.ingress with an ASGI application."
+        head = b"content-type: text/plain; charset=utf-8\r\n"
+        await socket.reply(Reply(501, head, text, len(text)))
+
+
+class _CoroutineEntry(_WithoutSockets):
     """`async def`: on the loop, with nothing between it and the frame that came in."""
 
     def __init__(
@@ -59,7 +74,7 @@ class _CoroutineEntry:
             await respond(exchange, reply or value, self._threads)
 
 
-class _ThreadEntry:
+class _ThreadEntry(_WithoutSockets):
     """`def`: in a thread, which also makes the answer out of what is returned."""
 
     def __init__(self, function: Callable[..., object], threads: Threads) -> None:
@@ -81,7 +96,7 @@ class _ThreadEntry:
         return render(value) or value
 
 
-class _StreamEntry:
+class _StreamEntry(_WithoutSockets):
     """A generator, sync or async: its items are the body."""
 
     def __init__(self, function: Callable[..., object], threads: Threads) -> None:
@@ -102,8 +117,11 @@ class AppEntry:
     async def answer(self, exchange: Exchange) -> None:
         await answer_by_app(exchange, self._app, self._state)
 
+    async def converse(self, socket: Socket) -> None:
+        await websocket.answer_by_app(socket, self._app, self._state)
 
-class _NoEntry:
+
+class _NoEntry(_WithoutSockets):
     """Nothing that HTTP could enter."""
 
     def __init__(self, servable: object) -> None:

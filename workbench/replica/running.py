@@ -7,6 +7,7 @@ knows slots or user code.
 
 import asyncio
 from collections.abc import Awaitable
+from time import perf_counter_ns
 from typing import Any
 
 from workbench.replica.failures import log_user_error
@@ -77,6 +78,10 @@ class Running:
     def fail_with(self, error: BaseException) -> None:
         """Answer with what user code raised."""
         raise NotImplementedError
+
+    def took_ns(self) -> int:
+        """How long it took, now that it is over."""
+        return perf_counter_ns() - self.started_ns
 
     def fail(self, failure: Failure, buffers: Buffers = ()) -> None:
         """Answer that the call failed."""

@@ -18,7 +18,14 @@ from workbench.proxy.server import HttpServer
 from workbench.routing.table import RouteIndex
 from workbench.spec.http import HTTPOptions
 from workbench.spec.table import RouteEntry, Table
-from workbench.wire.messages import Failure, HttpReply
+from workbench.wire.messages import (
+    SOCKET_PART_BYTES,
+    Failure,
+    HttpReply,
+    SocketAccept,
+    SocketClose,
+    SocketPart,
+)
 
 PATIENCE_S = 10.0
 GET = b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -56,6 +63,8 @@ class FakeCall:
         self.is_complete = not message.more_body
         self.is_cancelled = False
         self.credited = 0
+        self.parts = []
+        self.closed = None
         self._router = router
         self._receiver = receiver
         self._changed = threading.Condition()
@@ -79,7 +88,38 @@ class FakeCall:
             self._changed.notify_all()
         self._router.on_body(self, len(data))
 
+    def tell(self, message, buffers=()):
+        with self._changed:
+            if isinstance(message, SocketClose):
+                self.closed = (message.code, message.reason)
+            else:
+                self.parts.append((message, b"".join(buffers)))
+            self._changed.notify_all()
+
     # What tests call, on their own thread.
+
+    def accept(self, head=b""):
+        self._tell("on_accept", SocketAccept(self.message.id, head))
+
+    def part(self, data, *, more=False):
+        """Send a message, or part of one, on a WebSocket."""
+        is_text = isinstance(data, str)
+        message = SocketPart(self.message.id, is_text, more)
+        self._tell("on_part", message, (data.encode() if is_text else data,))
+
+    def close(self, code=1000, reason=""):
+        self._tell("on_close", SocketClose(self.message.id, code, reason))
+
+    def next_message(self):
+        """The next message that came on the WebSocket, whole; its room is given back."""
+        data = b""
+        while True:
+            self.wait_until(lambda self: self.parts)
+            part, piece = self.parts.pop(0)
+            self.use_body(len(piece) + SOCKET_PART_BYTES)
+            data += piece
+            if not part.more:
+                return data.decode() if part.is_text else data
 
     def wait_until(self, claim):
         """Wait until a claim about this call holds."""
