@@ -16,10 +16,11 @@ class Page:
         self._socket = socket
         self.read = []
         """All messages so far."""
+        self.patience_s = _PATIENCE_S
 
     async def next(self):
         """The next message, decoded."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(self.patience_s):
             text = await self._socket.read_message()
         assert text is not None, "the server closed the feed"
         message = msgspec.json.decode(text, type=FeedMessage)
