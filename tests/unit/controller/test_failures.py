@@ -41,3 +41,14 @@ def test_a_retry_is_never_before_the_last_failure(times):
         failures.add(KEY, at)
 
     assert all(at > max(times) for at in failures.retry_at().values())
+
+
+def test_the_last_reason_is_known_until_the_application_has_recovered():
+    failures = Failures()
+    failures.add(KEY, 10.0, "no room")
+    failures.add(KEY, 11.0, "still no room")
+
+    assert failures.reasons() == {KEY: "still no room"}
+    failures.recovered(KEY[0])
+    assert failures.reasons() == {}
+    assert failures.retry_at()

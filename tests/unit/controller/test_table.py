@@ -85,3 +85,26 @@ def test_what_is_full_names_who_holds_it():
     assert "needs 1 GPU and 1.00 GiB memory" in text
     assert "default#llm holds 2 GPU" in text
     assert "web" not in text
+
+
+def test_while_it_scales_up_a_deployment_is_not_called_unhealthy():
+    spec = make_spec(num_replicas=2)
+    app = deployed(spec).settle("default").applications["default"]
+
+    report = report_application(app, [running(spec)], "u")
+
+    assert report.status is ApplicationStatus.RUNNING
+    assert report.deployments["Model"].status is DeploymentStatus.UPDATING
+
+
+def test_a_deployment_that_cannot_get_its_replicas_says_why():
+    spec = make_spec(num_replicas=2)
+    app = deployed(spec).settle("default").applications["default"]
+    reasons = {("default", "Model"): "no room"}
+
+    missing = report_application(app, [running(spec)], "u", reasons)
+    whole = report_application(app, [running(spec, n) for n in (1, 2)], "u", reasons)
+
+    assert missing.deployments["Model"].status is DeploymentStatus.UNHEALTHY
+    assert missing.deployments["Model"].message == "no room"
+    assert whole.deployments["Model"].message == ""

@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.controller.world import deployed, make_request, make_spec
 from workbench.controller.target import RouteTakenError, Target
+from workbench.errors import ScaleError, UnknownDeploymentError
 
 
 def test_two_applications_cannot_have_one_route():
@@ -47,3 +48,61 @@ def test_blobs_of_the_last_live_version_are_still_needed():
 
 def test_deleting_forgets_the_application():
     assert deployed(make_spec()).delete("default") == Target()
+
+
+def numbers(target):
+    app = target.applications["default"]
+    return {each.name: each.options.num_replicas for each in app.spec.deployments}
+
+
+def test_scaling_changes_one_number_and_nothing_else():
+    target = deployed(make_spec("A"), make_spec("B")).settle("default")
+
+    scaled = target.scale("default", "B", 3)
+
+    assert (numbers(target), numbers(scaled)) == ({"A": 1, "B": 1}, {"A": 1, "B": 3})
+    versions = [
+        [each.version for each in of.applications["default"].spec.deployments]
+        for of in (target, scaled)
+    ]
+    assert versions[0] == versions[1]
+    assert scaled.applications["default"].is_live
+
+
+def test_a_deploy_declares_the_number_again():
+    target = deployed(make_spec()).settle("default").scale("default", "Model", 3)
+
+    assert numbers(target.deploy(make_request(make_spec()), now=2.0)) == {"Model": 1}
+
+
+def test_a_number_set_during_a_deploy_that_fails_holds_for_what_was_live():
+    target = deployed(make_spec(code="c2"), before=[make_spec(code="c1")])
+
+    target = target.scale("default", "Model", 3).fail("default", "why")
+
+    assert numbers(target) == {"Model": 3}
+
+
+@pytest.mark.parametrize(
+    ("app", "deployment", "says"),
+    [
+        ("other", "Model", "no application 'other'; there is default"),
+        ("default", "Other", "no deployment 'Other'; it has Model"),
+    ],
+)
+def test_scaling_what_is_unknown_says_what_there_is(app, deployment, says):
+    with pytest.raises(UnknownDeploymentError, match=says):
+        deployed(make_spec()).scale(app, deployment, 2)
+
+
+@pytest.mark.parametrize("number", [0, -1, True, 1.5])
+def test_some_numbers_cannot_be(number):
+    with pytest.raises(ScaleError, match="num_replicas must be"):
+        deployed(make_spec()).scale("default", "Model", number)
+
+
+def test_what_runs_nothing_cannot_be_scaled():
+    target = deployed(make_spec()).fail("default", "why")
+
+    with pytest.raises(ScaleError, match="did not come up"):
+        target.scale("default", "Model", 2)

@@ -6,7 +6,9 @@ import pytest
 
 from tests.unit.controller.world import make_request, make_spec
 from workbench.controller.target import RouteTakenError
+from workbench.errors import ScaleError, UnknownDeploymentError
 from workbench.gateway.app import make_app
+from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, EventKind, ServeStatus
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +34,15 @@ class Backend:
     async def delete(self, name):
         self.asked.append(name)
         return name == "known"
+
+    async def scale(self, app, deployment, num_replicas):
+        if self.error:
+            raise self.error
+        self.asked.append((app, deployment, num_replicas))
+
+    async def logs(self, query):
+        self.asked.append(query)
+        return LogPage(records=(), next=7)
 
     async def shutdown(self):
         self.asked.append("shutdown")
@@ -104,6 +115,71 @@ async def test_deleting_says_whether_there_was_anything(client):
 
     assert known.json() == {"deleted": True}
     assert other.json() == {"deleted": False}
+
+
+async def test_scaling_names_application_and_deployment(client, backend):
+    answer = await client.put(
+        "/api/applications/my%20app/deployments/Model/scale", json={"num_replicas": 3}
+    )
+
+    assert answer.json() == {"scaled": True}
+    assert backend.asked == [("my app", "Model", 3)]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(UnknownDeploymentError("none"), 404), (ScaleError("no", "Do so."), 400)],
+)
+async def test_what_cannot_be_scaled_is_refused_with_advice(
+    client, backend, error, status
+):
+    backend.error = error
+
+    answer = await client.put(
+        "/api/applications/a/deployments/b/scale", json={"num_replicas": 3}
+    )
+
+    assert answer.status_code == status
+    assert answer.json() == {
+        "error": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b"3", b'{"num_replicas": "many"}', b"{}"])
+async def test_a_number_that_cannot_be_read_is_refused(client, backend, body):
+    answer = await client.put("/api/applications/a/deployments/b/scale", content=body)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "ScaleError")
+    assert backend.asked == []
+
+
+async def test_log_filters_are_parameters(client, backend):
+    answer = await client.get(
+        "/api/logs",
+        params={"app": "a", "after": "5", "wait_s": "0.5", "level": "ERROR"},
+    )
+
+    assert answer.json() == {"records": [], "next": 7, "dropped": 0}
+    assert backend.asked == [LogQuery(app="a", after=5, wait_s=0.5, level="ERROR")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("limit", "few", "limit"),
+        ("limit", "0", "limit must be 1 to"),
+        ("level", "loud", "level must be one of DEBUG"),
+        ("colour", "red", "no filter colour; there are app, deployment"),
+    ],
+)
+async def test_a_bad_filter_is_named(client, backend, name, value, says):
+    answer = await client.get("/api/logs", params={name: value})
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "LogQueryError")
+    assert says in answer.json()["message"]
+    assert backend.asked == []
 
 
 def _pack(value):
