@@ -3,8 +3,9 @@
 Pure: `gateway` hands in what the publisher hears and the time, and asks for the sample.
 Nothing here outlives a restart; processes that go on measuring fill it again.
 
-Cost, with 300 replicas that all had calls in the beat: 4.4 ms to take what they told
-and 3.1 ms for the sample, of the 500 ms of a beat; 0.5 ms in all when they rest.
+Cost with 300 replicas, of each beat's 500 ms: 0.7 ms when all rest; when each had 50
+calls in it (30,000 a second), 3.6 ms to read and take in what they say and 5.3 ms for
+the sample, of which 2.4 ms only while somebody follows.
 """
 
 from collections import Counter, defaultdict, deque

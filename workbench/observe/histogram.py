@@ -10,7 +10,7 @@ of the one that stands for it. So:
 - Merging adds counts, in any order, and loses nothing: the histogram of a deployment is
   the sum of its replicas'. What was added can be taken off again.
 - Memory: only buckets that hold something, in a dict. From a nanosecond to a day there
-  are 1,606 of them, 150 KB if all were in use; those of one service are about a hundred.
+  are 1,605 of them, 170 KB if all were in use; those of one service are about a hundred.
 """
 
 import math
@@ -32,7 +32,7 @@ Buckets = Mapping[int, int]
 
 
 def count_into(buckets: dict[int, int], values: Iterable[float]) -> None:
-    """Count values into their buckets (0.17 µs each)."""
+    """Count values into their buckets, each where its logarithm says."""
     log, get = math.log, buckets.get
     for value in values:
         index = int(log(value) * _PER_LOG) if value > 1 else 0
@@ -59,16 +59,16 @@ class Histogram:
     def merge(self, buckets: Buckets) -> None:
         """Add what another histogram counted."""
         mine, get = self._buckets, self._buckets.get
+        self.count += sum(buckets.values())
         for index, count in buckets.items():
             mine[index] = get(index, 0) + count
-            self.count += count
 
     def take_off(self, buckets: Buckets) -> None:
         """Take off again what was merged before."""
         mine = self._buckets
+        self.count -= sum(buckets.values())
         for index, count in buckets.items():
             left = mine[index] - count
-            self.count -= count
             if left:
                 mine[index] = left
             else:
@@ -81,13 +81,16 @@ class Histogram:
         """
         if not self.count:
             return None
-        found = []
-        below = 0
         wanted = [int(rank * (self.count - 1)) for rank in ranks]
-        for index in sorted(self._buckets):
-            below += self._buckets[index]
-            while len(found) < len(wanted) and wanted[len(found)] < below:
+        found = []
+        below = self.count
+        # From the top: what is asked for is mostly near it.
+        for index in sorted(self._buckets, reverse=True):
+            below -= self._buckets[index]
+            while wanted and wanted[-1] >= below:
+                wanted.pop()
                 found.append(_MIDDLE * RATIO**index)
-            if len(found) == len(wanted):
+            if not wanted:
                 break
+        found.reverse()
         return found
