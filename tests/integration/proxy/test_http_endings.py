@@ -180,12 +180,11 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("lines", "status"),
         [
-            (b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket", 501),
             (b"CONNECT h:1 HTTP/1.1", 501),
             (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked", 501),
             (b"GET / HTTP/2.0", 505),
         ],
-        ids=["websocket", "connect", "coding", "version"],
+        ids=["connect", "coding", "version"],
     )
     def test_what_is_not_spoken_is_said_so(self, client, lines, status):
         answer = client.ask(lines + b"\r\n\r\n")
