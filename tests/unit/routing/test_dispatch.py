@@ -21,7 +21,9 @@ from workbench.wire.messages import (
     Failure,
     FailureKind,
     Free,
+    Line,
     Result,
+    Said,
     Subscribe,
     TableSeen,
 )
@@ -722,6 +724,26 @@ async def test_the_last_table_serves_until_a_controller_that_starts_anew(stage):
     await asyncio.wait([following])
 
     assert stage.router.routes() == {"/anew": "app"}
+
+
+async def test_what_is_told_goes_to_the_controller_or_is_given_back(stage):
+    said = Said("app", "d", "r1", [Line(1.0, "INFO", "stdout", "", "a")], 0)
+    told_too_early = stage.router.tell(said)
+    controller = Controller(stage.table)
+    address = await controller.start(stage.directory)
+    following = asyncio.ensure_future(stage.router.follow(address))
+    await controller.until(lambda it: TableSeen(0) in it.heard)
+
+    told = stage.router.tell(said)
+    await controller.until(lambda it: said in it.heard)
+    following.cancel()
+    await controller.die()
+    await asyncio.wait([following])
+    async with asyncio.timeout(10):
+        while stage.router.tell(said):
+            await asyncio.sleep(0)
+
+    assert (told_too_early, told) == (False, True)
 
 
 def test_ids_are_never_given_twice():
