@@ -159,10 +159,12 @@ class ServeMatcher:
         if found is None or (context.cursor_line and line.lstrip().startswith("%%")):
             return SimpleMatcherResult(completions=[], suppress=False)
         fragment, words = found
+        # Names of Python and files are never meant here. The shell leaves them out only
+        # where we offer something: what stands there already, if we know nothing.
+        words = words or [fragment]
         return SimpleMatcherResult(
             completions=[SimpleCompletion(word, type="serve") for word in words],
             matched_fragment=fragment,
-            # Names of Python and files are never meant here, even if we know nothing.
             suppress=True,
             ordered=True,
         )

@@ -5,6 +5,7 @@ Called by `magics` with the line's words as `verbs` parsed them.
 
 import argparse
 import json
+from dataclasses import replace
 from http import HTTPStatus
 
 from IPython.core.error import UsageError
@@ -29,6 +30,8 @@ __all__ = ["LineVerbs"]
 _TRACEBACK = "Traceback (most recent call last)"
 # A traceback is on its way when the answer is there already.
 _TRACEBACK_S = 2.0
+# Those of composed deployments come one after the other.
+_NEXT_S = 0.15
 
 
 class LineVerbs:
@@ -141,7 +144,9 @@ class LineVerbs:
             return ""
         query = LogQuery(request_id=request_id, level="ERROR", wait_s=_TRACEBACK_S)
         try:
-            records = self._backend.logs(query).records
+            page = self._backend.logs(query)
+            more = replace(query, after=page.next, wait_s=_NEXT_S)
+            records = (*page.records, *self._backend.logs(more).records)
         except WorkbenchError:  # the answer is there: it is what was asked for
             return ""
         told = [each.text for each in records if _TRACEBACK in each.text]
@@ -149,8 +154,8 @@ class LineVerbs:
             return ""
         # Of composed deployments each says it; the last one's tells the whole story.
         _, header, below = told[-1].partition(_TRACEBACK)
-        more = f"`%serve logs --request-id {request_id}` shows what else it said."
-        return f"{readable(self._shell, header + below)}\n{more}"
+        hint = f"`%serve logs --request-id {request_id}` shows what else it said."
+        return f"{readable(self._shell, header + below)}\n\n{hint}"
 
     def _value(self, text: str) -> object:
         """JSON as it was written, or what a variable holds."""

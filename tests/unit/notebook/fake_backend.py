@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from workbench.deployment import Application
 from workbench.spec.application import Owner
+from workbench.spec.logs import LogPage, LogQuery, LogRecord
 from workbench.spec.status import (
     ApplicationStatus,
     ApplicationStatusOverview,
@@ -19,6 +20,7 @@ from workbench.spec.status import (
     EventKind,
     InstanceStatus,
     ReplicaState,
+    ReplicaStatus,
     ServeStatus,
     Step,
 )
@@ -77,6 +79,10 @@ class FakeBackend:
         self.answer = Answer()
         self.instance: InstanceStatus | None = None
         self.applications: dict[str, ApplicationStatusOverview] = {}
+        self.said: list[LogRecord] = []
+        self.asked_logs: list[LogQuery] = []
+        self.scaled: list[tuple[str, str, int]] = []
+        self.asked_status = 0
 
     def deploy(
         self,
@@ -106,6 +112,7 @@ class FakeBackend:
         return Deployed(url=url)
 
     def status(self) -> ServeStatus:
+        self.asked_status += 1
         return ServeStatus(applications=self.applications, instance=self.instance)
 
     def delete(self, name: str) -> bool:
@@ -124,6 +131,32 @@ class FakeBackend:
     def query(self, path: str, body: object | None = None) -> Answer:
         self.queries.append((path, body))
         return self.answer
+
+    def logs(self, query: LogQuery) -> LogPage:
+        """All that was said since `after`; filters are the real one's business."""
+        self.asked_logs.append(query)
+        records = tuple(each for each in self.said if each.seq > query.after)
+        return LogPage(records=records, next=max([query.after, *map(_seq, records)]))
+
+    def scale(self, app: str, deployment: str, num_replicas: int) -> None:
+        self.scaled.append((app, deployment, num_replicas))
+
+
+def said(text: str, seq: int = 1, level: str = "INFO", **fields: str) -> LogRecord:
+    """One record as a replica would say it."""
+    about = {"app": "default", "deployment": "Model", "replica": "r1", "request_id": ""}
+    return LogRecord(
+        seq=seq,
+        at_s=seq,
+        level=level,
+        source="stdout",
+        text=text,
+        **{**about, **fields},
+    )
+
+
+def _seq(record: LogRecord) -> int:
+    return record.seq
 
 
 def events(deployment: str) -> list[DeployEvent]:
@@ -166,6 +199,15 @@ def running(
                 status_trigger="",
                 replica_states={"RUNNING": 1},
                 version="a1b2c3d",
+                replicas=(
+                    ReplicaStatus(
+                        id=f"{ingress}-r1",
+                        state=ReplicaState.RUNNING,
+                        version="a1b2c3d",
+                        pid=1,
+                        node="n1",
+                    ),
+                ),
             )
         },
     )

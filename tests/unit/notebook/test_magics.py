@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.unit.notebook.fake_backend import INSTANCE, Answer, running
-from workbench.errors import ConstructorError
+from tests.unit.notebook.fake_backend import INSTANCE, Answer, running, said
+from workbench.errors import ConstructorError, InstanceError
 from workbench.notebook.verbs import VERBS
 
 MODEL = (
@@ -120,6 +120,14 @@ def test_a_failed_redeploy_says_that_the_previous_version_serves(notebook):
     ran = notebook.run(f"%%serve\n{MODEL}")
 
     assert "The previous version serves on." in ran.shown
+
+
+def test_braces_and_dollars_in_a_cell_stay(notebook):
+    notebook.run("x = 'wrong'")
+
+    notebook.run(f"%%serve\ntext = f'{{1 + 1}} $x {{{{x}}}}'\n{MODEL}")
+
+    assert notebook.namespace["text"] == "2 $x {x}"
 
 
 def test_an_interrupt_ends_the_wait_and_says_what_goes_on(notebook):
@@ -266,6 +274,103 @@ def test_an_answer_that_is_an_error_shows_as_one(notebook):
 
     assert output.data["text/plain"].startswith("✕ 500 Internal Server Error")
     assert "&lt;b&gt;sorry" in output.data["text/html"]
+
+
+def test_a_failed_answer_shows_what_the_code_raised(notebook):
+    notebook.run(f"%%serve\n{MODEL}")
+    file = notebook.namespace["Model"].func_or_class.__call__.__code__.co_filename
+    trace = f'  File "{file}", line 5, in __call__\n    return 1\nValueError: <x>'
+    failed = "Request r7 failed.\nTraceback (most recent call last):\n"
+    notebook.backend.said = [
+        said("noise", 1, "ERROR"),
+        said(f"{failed}{trace}", 2, "ERROR"),
+    ]
+    notebook.backend.answer = Answer(
+        status_code=500, reason_phrase="Oh", headers={"x-request-id": "r7"}, text="Oh"
+    )
+
+    (output,) = notebook.run("%serve query / --out answer").output.outputs
+
+    text, html = output.data["text/plain"], output.data["text/html"]
+    assert notebook.backend.asked_logs[0].request_id == "r7"
+    assert "Cell In[2], line 5, in __call__" in text
+    assert "----> 5         return 1\n" in text
+    assert text.count("ValueError: <x>") == 1
+    assert "ValueError: &lt;x&gt;" in html
+    assert "noise" not in text
+    assert "\x1b" not in text + html
+    assert "`%serve logs --request-id r7`" in text
+    assert notebook.namespace["answer"].status_code == 500
+
+
+def test_an_answer_is_shown_though_its_log_is_not_to_be_had(notebook, monkeypatch):
+    def away(query: object) -> None:
+        raise InstanceError("away")
+
+    monkeypatch.setattr(notebook.backend, "logs", away)
+    notebook.backend.answer = Answer(
+        status_code=500, reason_phrase="Oh", headers={"x-request-id": "r7"}
+    )
+
+    (output,) = notebook.run("%serve query /").output.outputs
+
+    assert output.data["text/plain"].startswith("✕ 500 Oh")
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "value", "variable"),
+    [
+        ("--out a /x [1, 2]", "/x", [1, 2], "a"),
+        ("/x [1, 2] --out a", "/x", [1, 2], "a"),
+        ("/x --out=a", "/x", None, "a"),
+        ('/x "b --out a"', "/x", "b --out a", None),
+    ],
+)
+def test_an_answer_can_be_kept(notebook, line, path, value, variable):
+    notebook.run(f"%serve query {line}")
+
+    assert notebook.backend.queries == [(path, value)]
+    assert variable is None or notebook.namespace[variable] is notebook.backend.answer
+
+
+def test_scaling_sets_the_replicas_of_the_only_deployment(notebook):
+    notebook.run(f"%%serve\n{MODEL}")
+
+    for line in ("default 3", "default/Model 3"):
+        notebook.run(f"%serve scale {line}")
+
+        assert notebook.backend.scaled.pop() == ("default", "Model", 3)
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("defalt 2", "'defalt' is not served; did you mean `default`?"),
+        ("default/Modl 2", "has no deployment 'Modl'; did you mean `Model`?"),
+        ("default two", "'two' is no number of replicas"),
+        ("both 2", "both has several deployments; write `both/A` or `both/B`"),
+    ],
+)
+def test_scaling_the_wrong_thing_says_what_is_right(notebook, line, advice):
+    notebook.run(f"%%serve\n{MODEL}")
+    both = running("A")
+    both.deployments.update(running("B").deployments)
+    notebook.backend.applications["both"] = both
+
+    assert advice in notebook.run(f"%serve scale {line}").shown
+    assert not notebook.backend.scaled
+
+
+def test_a_bare_line_says_more_than_a_status(notebook):
+    notebook.run(f"%%serve\n{MODEL}")
+
+    bare, status = (
+        notebook.run(line).output.outputs[0].data["text/plain"]
+        for line in ("%serve", "%serve status")
+    )
+
+    assert bare.startswith(status)
+    assert "`%serve help` lists all verbs" in bare
 
 
 @pytest.mark.parametrize("verb", VERBS)
