@@ -233,7 +233,9 @@ def test_a_deleted_application_leaves_the_samples(run, app_name):
 def test_after_the_controllers_death_one_follows_anew(run, http, url, app_name):
     run(Gated.bind())
     key = f"{app_name}#Gated"
-    pid = serve.status().instance.pids["controller"]
+    instance = serve.status().instance
+    assert instance is not None
+    pid = instance.pids["controller"]
 
     with following() as follower:
         follower.next(SampleEvent)

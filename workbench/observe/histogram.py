@@ -74,15 +74,13 @@ class Histogram:
             else:
                 del mine[index]
 
-    def percentiles(self, *ranks: float) -> list[float] | None:
+    def percentiles(self, *ranks: float) -> list[float]:
         """The values that stand at these ranks (rising, 0.5 is the median).
 
-        None if nothing was counted.
+        None of them if nothing was counted.
         """
-        if not self.count:
-            return None
         wanted = [int(rank * (self.count - 1)) for rank in ranks]
-        found = []
+        found: list[float] = []
         below = self.count
         # From the top: what is asked for is mostly near it.
         for index in sorted(self._buckets, reverse=True):

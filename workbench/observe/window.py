@@ -58,6 +58,6 @@ class Window:
     def percentiles_ms(self, *ranks: float) -> list[float | None]:
         """Durations at these ranks in milliseconds; None where nothing ended."""
         found = self._seen.percentiles(*ranks)
-        if found is None:
+        if not found:
             return [None] * len(ranks)
         return [round(value / _NS_PER_MS, 4) for value in found]

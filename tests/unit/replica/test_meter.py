@@ -2,6 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -25,6 +26,10 @@ class FakeChannel:
 
     def send(self, message, buffers=()):
         pass
+
+
+def make_channel() -> Any:
+    return FakeChannel()
 
 
 class Model:
@@ -56,7 +61,7 @@ class Bench:
         code = UserCode(kind=Kind.CLASS, target=Model, servable=self.model, http=entry)
         self.server.serve(code, "app")
         self.server.resize(10)
-        self.channel = FakeChannel()
+        self.channel = make_channel()
         self.server.on_open(self.channel)
         self._last_id = 0
 
