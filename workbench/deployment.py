@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, overload
 
 from workbench.spec.deployment import ActorOptions, DeploymentOptions, Kind
+from workbench.spec.routing import parse_backpressure, parse_routing
 
 __all__ = ["Application", "Deployment", "deployment", "ingress"]
 
@@ -17,7 +18,6 @@ _OPTION_NAMES = frozenset(f.name for f in fields(DeploymentOptions))
 _NOT_YET = frozenset(
     {
         "autoscaling_config",
-        "backpressure_config",
         "deployment_actors",
         "gang_scheduling_config",
         "graceful_shutdown_wait_loop_s",
@@ -28,10 +28,15 @@ _NOT_YET = frozenset(
         "placement_group_bundle_label_selector",
         "placement_group_bundles",
         "placement_group_strategy",
-        "request_router_config",
         "rolling_update_percentage",
     }
 )
+
+# Options that may be given in other forms than the one they are kept in.
+_PARSED: dict[str, Callable[[object], object]] = {
+    "backpressure_config": parse_backpressure,
+    "request_router_config": parse_routing,
+}
 
 Target = TypeVar("Target", bound=Callable[..., object])
 
@@ -224,6 +229,9 @@ def _checked(options: dict[str, object]) -> dict[str, object]:
             msg = f"ray_actor_options is a dict; got {given!r}."
             raise TypeError(msg)
         options = {**options, "ray_actor_options": ActorOptions.parse(given)}
+    for name, parse in _PARSED.items():
+        if name in options:
+            options = {**options, name: parse(options[name])}
     if options.get("num_replicas", 1) is None:
         options = {key: val for key, val in options.items() if key != "num_replicas"}
     return options

@@ -210,6 +210,10 @@ class BackPressureError(CallError):
     """The deployment's queue is full."""
 
     hint = "Call again later, or raise max_queued_requests or num_replicas."
+    status_code = 503
+    """What an HTTP client is told: 503 or 429, as the deployment says."""
+    retry_after_s: float | None = None
+    """When to try again, if the deployment says so."""
 
 
 class RequestCancelledError(CallError):

@@ -84,7 +84,11 @@ def dump_exception(
 def load_failure(failure: Failure, buffers: Buffers = ()) -> CallError:
     """The error to raise at the caller."""
     if failure.kind is not FailureKind.USER:
-        return _ERRORS[failure.kind](failure.message)
+        error = _ERRORS[failure.kind](failure.message)
+        if isinstance(error, BackPressureError):
+            error.status_code = failure.status or error.status_code
+            error.retry_after_s = failure.retry_after_s
+        return error
     cause = _unpickle(buffers)
     return _remote_error(failure.error_type, failure.message, failure.traceback, cause)
 

@@ -7,11 +7,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from workbench.controller.queues import QueueLedger
 from workbench.spec.table import Table
 from workbench.wire.channel import Channel
 from workbench.wire.messages import (
     Buffers,
     Message,
+    Queued,
+    QueuedElsewhere,
     Subscribe,
     TableSeen,
     TableUpdate,
@@ -32,6 +35,7 @@ class Publisher:
         self._seen: dict[Channel, int] = {}
         self._changed = asyncio.Event()
         self._names: dict[Channel, str] = {}
+        self._queues = QueueLedger()
         self._ears: dict[type, Callable[[str, Message], None]] = {}
         self.on_gone: Callable[[str], None] = lambda _: None
         """Called with the name of a router that went away."""
@@ -81,6 +85,11 @@ class Publisher:
             case TableSeen(version=version):
                 self._seen[channel] = version
                 self._changed.set()
+            case Queued(deployment=deployment, count=count):
+                name = self._names.get(channel, "")
+                self._tell_queued(
+                    deployment, self._queues.note(name, deployment, count)
+                )
             case _:
                 ear = self._ears.get(type(message))
                 if ear is None:
@@ -88,8 +97,16 @@ class Publisher:
                 else:
                     ear(self._names.get(channel, ""), message)
 
+    def _tell_queued(self, deployment: str, told: dict[str, int]) -> None:
+        for channel, name in self._names.items():
+            if name in told:
+                channel.send(QueuedElsewhere(deployment, told[name]))
+
     def on_closed(self, channel: Channel, _error: Exception | None) -> None:
         """A router went away."""
         self._seen.pop(channel, None)
-        self.on_gone(self._names.pop(channel, ""))
+        name = self._names.pop(channel, "")
+        for deployment, told in self._queues.forget(name).items():
+            self._tell_queued(deployment, told)
+        self.on_gone(name)
         self._changed.set()

@@ -49,6 +49,8 @@ def _entry(
             if each.address is not None
         ),
         routing=spec.options.request_router_config,
+        backpressure=spec.options.backpressure_config,
+        request_timeout_s=spec.options.request_timeout_s,
         failure=_failure(app),
     )
 

@@ -4,6 +4,7 @@ Pure: `Exchange` and `RequestReader` choose among them, `reply` turns them into 
 """
 
 import json
+import math
 
 from workbench.proxy.reply import Page
 from workbench.wire.messages import Failure, FailureKind
@@ -77,7 +78,10 @@ def failed(failure: Failure) -> Page:
     Messages of UNAVAILABLE, QUEUE_FULL and CANCELLED are ours and say what to do.
     """
     if failure.kind in {FailureKind.UNAVAILABLE, FailureKind.QUEUE_FULL}:
-        return Page(503, failure.message)
+        head = b""
+        if failure.retry_after_s is not None:
+            head = b"retry-after: %d\r\n" % math.ceil(failure.retry_after_s)
+        return Page(failure.status or 503, failure.message, head=head)
     if failure.kind is FailureKind.TIMED_OUT:
         return Page(408, failure.message)
     if failure.kind is FailureKind.CANCELLED:

@@ -79,7 +79,11 @@ def http_failure(call_id: int, error: BaseException, request_id: str) -> Failure
     """What the proxy is told, which makes the page."""
     kind = _kind_of(error)
     text = log_user_error(error, request_id) if kind is FailureKind.USER else ""
-    return Failure(call_id, kind, type(error).__name__, str(error), text)
+    status, retry_after_s = 0, None
+    if isinstance(error, BackPressureError):
+        status, retry_after_s = error.status_code, error.retry_after_s
+    name, message = type(error).__name__, str(error)
+    return Failure(call_id, kind, name, message, text, status, retry_after_s)
 
 
 def method_failure(

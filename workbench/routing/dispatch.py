@@ -22,6 +22,7 @@ from workbench.wire.messages import (
     Call,
     HttpCall,
     Message,
+    QueuedElsewhere,
     Subscribe,
     TableSeen,
     TableUpdate,
@@ -114,6 +115,11 @@ class Router:
         channel.send(message)
         return True
 
+    def note_queued_elsewhere(self, deployment: str, count: int) -> None:
+        """So many calls to the deployment wait in other processes."""
+        if (lane := self._lanes.get(deployment)) is not None:
+            lane.admission.queued_elsewhere = count
+
     def update(self, table: Table, *, is_first: bool = False) -> None:
         """Route by this table; one older than the last is ignored unless `is_first`."""
         if table.version <= self._version and not is_first:
@@ -135,7 +141,9 @@ class Router:
             await lane.close()
 
     def _open_lane(self, deployment: str) -> Lane:
-        lane = self._lanes[deployment] = Lane(deployment, self._dial, self._host_id)
+        lane = self._lanes[deployment] = Lane(
+            deployment, self._dial, self._host_id, self.tell
+        )
         if entry := self._entries.get(deployment):
             lane.update(entry)
         else:
@@ -175,10 +183,15 @@ class _Subscription:
         self.channel = channel
 
     def on_message(self, channel: Channel, message: Message, _buffers: Buffers) -> None:
-        if isinstance(message, TableUpdate):
-            self._router.update(message.table, is_first=self._is_first)
-            self._is_first = False
-            channel.send(TableSeen(message.table.version))
+        match message:
+            case TableUpdate(table=table):
+                self._router.update(table, is_first=self._is_first)
+                self._is_first = False
+                channel.send(TableSeen(table.version))
+            case QueuedElsewhere(deployment=deployment, count=count):
+                self._router.note_queued_elsewhere(deployment, count)
+            case _:
+                logger.warning("The controller sent %r", message)
 
     def on_closed(self, _channel: Channel, error: Exception | None) -> None:
         self.channel = None

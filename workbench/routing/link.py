@@ -9,7 +9,9 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
-from workbench.errors import CallError, ProtocolError, ReplicaUnavailableError
+from msgspec.structs import replace
+
+from workbench.errors import ProtocolError, ReplicaUnavailableError
 from workbench.routing.admission import Admission
 from workbench.routing.call import Receiver, SocketReceiver
 from workbench.spec.table import Address, ReplicaEntry
@@ -67,6 +69,7 @@ class Outgoing:
         "link",
         "message",
         "receiver",
+        "timer",
     )
 
     def __init__(
@@ -84,6 +87,8 @@ class Outgoing:
         self.held: list[tuple[bytes, bool]] = []
         self.is_taken = False
         self.is_over = False
+        self.timer: asyncio.TimerHandle | None = None
+        """Ends the call when its deployment's time for one is over."""
 
     # -- the caller's side -------------------------------------------------------------
 
@@ -91,9 +96,9 @@ class Outgoing:
         """Withdraw the call: waiting it never runs, running it is cancelled."""
         if self.is_over:
             return
-        self.is_over = True
+        self.finish()
         if self.link is None:
-            self.lane.admission.withdraw(self.message.id)
+            self.lane.withdraw(self)
         else:
             self.link.cancel(self)
 
@@ -150,14 +155,28 @@ class Outgoing:
             case SocketClose():
                 receiver.on_close(message)
 
-    def fail(self, kind: FailureKind, error: type[CallError], message: str) -> None:
+    def cut(self, failure: Failure) -> None:
+        """Withdraw the call on the router's own account, and tell the caller."""
+        if self.is_over:
+            return
+        self.cancel()
+        self.is_over = False
+        self.fail(failure)
+
+    def finish(self) -> None:
+        """Nothing more is to be done for it."""
+        self.is_over = True
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def fail(self, failure: Failure) -> None:
         """End the call with a failure that the router itself found."""
         if self.is_over:
             return
-        self.is_over = True
-        failure = Failure(self.message.id, kind, error.__name__, message)
+        self.finish()
         try:
-            self.receiver.on_failure(failure, ())
+            self.receiver.on_failure(replace(failure, id=self.message.id), ())
         except Exception:
             logger.exception("A receiver did not take a failure")
 
@@ -179,6 +198,9 @@ class LinkOwner(Protocol):
 
     def pump(self) -> None:
         """There may be room for a waiting call."""
+
+    def withdraw(self, call: Outgoing) -> None:
+        """A call that waits was cancelled."""
 
     def reroute(self, call: Outgoing) -> None:
         """A call was not taken: send it elsewhere, or let it wait."""
@@ -232,7 +254,8 @@ class Link:
             if self._slots is not None:
                 self._slots.end()
             loop = asyncio.get_running_loop()
-            loop.call_soon(call.fail, FailureKind.UNREADABLE, CallError, str(error))
+            failure = Failure(0, FailureKind.UNREADABLE, "CallError", str(error))
+            loop.call_soon(call.fail, failure)
         else:
             call.link = self
             self._calls[call.message.id] = call
@@ -273,8 +296,9 @@ class Link:
         calls, self._calls = self._calls, {}
         message = f"Replica {self.entry.id} of {self._deployment} ended"
         message += f" before it answered{f' ({error})' if error else ''}."
+        lost = ReplicaUnavailableError.__name__
         for call in calls.values():
-            call.fail(FailureKind.REPLICA_LOST, ReplicaUnavailableError, message)
+            call.fail(Failure(0, FailureKind.REPLICA_LOST, lost, message))
 
     # -- messages ----------------------------------------------------------------------
 
@@ -328,7 +352,7 @@ class Link:
         call = self._calls.pop(call_id, None)
         if call is None:
             return None
-        call.is_over = True
+        call.finish()
         if self._slots is not None:
             self._slots.end()
             self._lane.pump()

@@ -109,7 +109,8 @@ class ConsistentHash:
     Replicas stand on a ring at many points each (Karger et al., STOC 1997): when one
     comes or goes, only the sessions between it and its neighbours move. If the one that
     a key leads to has no room, the next `num_fallback_replicas` on the ring are tried,
-    then the call waits. Calls without a key go to the least loaded.
+    then the call waits. Calls without a key go to the least loaded. Only replicas that
+    this process has reached stand on its ring: the first calls of all may go elsewhere.
     """
 
     def __init__(

@@ -23,6 +23,7 @@ from workbench.errors import WorkbenchError
 from workbench.handle import DeploymentHandle
 from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
+from workbench.replica.multiplex import get_multiplexed_model_id, multiplexed
 from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
 from workbench.spec.http import HTTPOptions
@@ -50,9 +51,11 @@ __all__ = [
     "deployment",
     "get_app_handle",
     "get_deployment_handle",
+    "get_multiplexed_model_id",
     "get_replica_context",
     "ingress",
     "metrics_frame",
+    "multiplexed",
     "panel",
     "run",
     "shutdown",

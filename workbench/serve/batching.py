@@ -1,4 +1,4 @@
-"""Import path of Ray Serve's: `from workbench.serve.batching import batch`."""
+"""Import path `ray.serve.batching`."""
 
 from workbench.replica.batching import batch
 

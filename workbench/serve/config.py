@@ -3,10 +3,39 @@
 from dataclasses import fields
 
 from workbench.spec.http import HTTPOptions
+from workbench.spec.routing import BackpressureSpec, RoutingSpec, parse_routing
 
-__all__ = ["HTTPOptions", "http_options"]
+__all__ = [
+    "BackpressureConfig",
+    "HTTPOptions",
+    "RequestRouterConfig",
+    "http_options",
+]
+
+BackpressureConfig = BackpressureSpec
 
 _MOVED = {"http_host": "host", "http_port": "port"}
+
+
+def RequestRouterConfig(  # noqa: N802 - Ray Serve's name
+    request_router_class: object = "least_loaded",
+    request_router_kwargs: dict[str, object] | None = None,
+) -> RoutingSpec:
+    """How callers choose a replica: the name of a policy, or a class of one's own.
+
+    A class is named by its import path and imported by every process that calls the
+    deployment, so it must be installed or lie in a local module there.
+
+    Raises:
+        TypeError: no name and no class.
+        ValueError: there is no such policy, or it has no such argument.
+    """
+    return parse_routing(
+        {
+            "request_router_class": request_router_class,
+            "request_router_kwargs": request_router_kwargs,
+        }
+    )
 
 
 def http_options(given: HTTPOptions | dict[str, object] | None) -> HTTPOptions | None:

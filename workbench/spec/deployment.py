@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Self
 
-from workbench.spec.routing import RoutingSpec
+from workbench.spec.routing import BackpressureSpec, RoutingSpec
 
 __all__ = ["ActorOptions", "DeploymentOptions", "DeploymentSpec", "Kind", "Version"]
 
@@ -69,7 +69,11 @@ class DeploymentOptions:
     max_ongoing_requests: int = 5
     """Calls one replica runs at the same time; never more."""
     max_queued_requests: int = -1
-    """Calls that may wait in each caller; -1 is no limit."""
+    """Calls that may wait, in all callers together; -1 is no limit."""
+    backpressure_config: BackpressureSpec = field(default_factory=BackpressureSpec)
+    """What HTTP clients are told when no more calls may wait."""
+    request_timeout_s: float | None = None
+    """A call's time, waiting and running; past it it is cancelled. None: no limit."""
     user_config: object = None
     """JSON value handed to `reconfigure`; changing only this restarts nothing."""
     ray_actor_options: ActorOptions = field(default_factory=ActorOptions)
@@ -95,6 +99,12 @@ class DeploymentOptions:
             if not isinstance(value, (int, float)) or value < 0:
                 msg = f"{name} is a time in seconds, 0 or more; got {value!r}."
                 raise ValueError(msg)
+        timeout: object = self.request_timeout_s
+        if timeout is not None and (
+            not isinstance(timeout, (int, float)) or timeout <= 0
+        ):
+            msg = f"request_timeout_s is more than 0 seconds, or None; got {timeout!r}."
+            raise ValueError(msg)
         try:
             json.dumps(self.user_config)
         except (TypeError, ValueError) as error:

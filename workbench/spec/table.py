@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from workbench.spec.routing import RoutingSpec
+from workbench.spec.routing import BackpressureSpec, RoutingSpec
 
 __all__ = ["Address", "DeploymentEntry", "ReplicaEntry", "RouteEntry", "Table"]
 
@@ -36,6 +36,9 @@ class DeploymentEntry:
     max_queued_requests: int
     replicas: tuple[ReplicaEntry, ...]
     routing: RoutingSpec = field(default_factory=RoutingSpec)
+    backpressure: BackpressureSpec = field(default_factory=BackpressureSpec)
+    request_timeout_s: float | None = None
+    """Of the ingress: how long an HTTP request may take; None: as the proxy has it."""
     failure: str = ""
     """Why it can serve nobody, when it has failed for good; else empty."""
 

@@ -40,6 +40,8 @@ __all__ = [
     "Ping",
     "Pong",
     "Proof",
+    "Queued",
+    "QueuedElsewhere",
     "Ready",
     "Reject",
     "ReplicaMeasured",
@@ -217,6 +219,9 @@ class Failure(_Message, frozen=True, tag=26):
     error_type: str
     message: str
     traceback: str = ""
+    status: int = 0
+    """HTTP status that says it, where it is not the usual one of its kind."""
+    retry_after_s: float | None = None
 
 
 class Drain(_Message, frozen=True, tag=27):
@@ -270,6 +275,20 @@ class Models(_Message, frozen=True, tag=60):
     """Which models this replica holds; first if it has any, and when it changes."""
 
     ids: list[str]
+
+
+class Queued(_Message, frozen=True, tag=61):
+    """Router → controller: so many calls to a deployment with a limit wait here."""
+
+    deployment: str
+    count: int
+
+
+class QueuedElsewhere(_Message, frozen=True, tag=62):
+    """Controller → router: so many calls to it wait in other routers."""
+
+    deployment: str
+    count: int
 
 
 # -- either way, and controller → router --------------------------------------------
@@ -377,6 +396,8 @@ Message: TypeAlias = (
     | Failure
     | Drain
     | Models
+    | Queued
+    | QueuedElsewhere
     | Ping
     | Pong
     | Subscribe

@@ -267,8 +267,9 @@ class TestHoldingBack:
             await socket.accept()
             await asyncio.to_thread(lambda: None)
             await wait_in(here, go)
-            for _ in range(100):
-                received.append(len(await socket.receive_bytes()))
+            while len(received) < 100:
+                message = await socket.receive_bytes()
+                received.append(len(message))
 
         async with site(endpoint) as here, here.connect() as client:
             sending = asyncio.create_task(_send_all(client, [bytes(MIB)] * 100))
