@@ -55,7 +55,8 @@ def frame_of(app: str, samples: Iterable[Sample]) -> "pd.DataFrame":
         raise WorkbenchError(msg, "pip install pandas") from None
     rows = {sample.at_s: dict(_row(app, sample)) for sample in samples}
     known = {at: row for at, row in rows.items() if row}
-    times = pd.to_datetime(list(known), unit="s", utc=True)
+    # Whole milliseconds: as a float, a time of today is off by some nanoseconds.
+    times = pd.to_datetime([round(at * 1000) for at in known], unit="ms", utc=True)
     index = pd.DatetimeIndex(times, name="time")
     return pd.DataFrame(list(known.values()), index=index, columns=_columns(known))
 

@@ -6,7 +6,7 @@ import { h } from './dom';
 import { ago, clock, short, ticks } from './format';
 import { faded, type Look, type Palette } from './looks';
 import { hasValues, type Line, type Table } from './tables';
-import { WINDOW_S } from './window';
+import { spanOf } from './window';
 
 /** Told that the reader points at the moment `at`, or at none. */
 export type Pointer = (at: number | null) => void;
@@ -137,7 +137,7 @@ export class Chart {
     return {
       width: this.plotNode.clientWidth || 300,
       height: this.height,
-      padding: [16, 14, 0, 0],
+      padding: [20, 14, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -146,7 +146,10 @@ export class Chart {
         sync: { key: HOVER, setSeries: false }
       },
       scales: {
-        x: { time: false, range: (_, __, newest) => [newest - WINDOW_S, newest] },
+        x: {
+          time: false,
+          range: (_, oldest, newest) => [newest - spanOf(oldest, newest), newest]
+        },
         y: {
           range: (_, __, highest: number | null) => [
             0,
@@ -158,13 +161,13 @@ export class Chart {
         {
           ...common,
           size: 22,
-          splits: plot => minutes(plot.scales.x?.max ?? 0, plot.width),
+          splits: plot => moments(plot.scales.x?.min ?? 0, plot.scales.x?.max ?? 0),
           values: (plot, splits) => labels(splits, plot.scales.x?.max ?? 0)
         },
         {
           ...common,
           size: 42,
-          space: 26,
+          space: 32,
           ...(counts ? { incrs: COUNTS } : {}),
           values: (_, splits) => ticks(splits)
         }
@@ -194,13 +197,11 @@ export class Chart {
 
 const COUNTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
-/** Whole minutes before `newest`, as many as there is room for. */
-function minutes(newest: number, width: number): number[] {
-  const step = width < 260 ? 150 : 60;
-  return Array.from(
-    { length: WINDOW_S / step + 1 },
-    (_, i) => newest - WINDOW_S + i * step
-  );
+/** Four or five parts of the axis: whole minutes, or 15 or 30 seconds. */
+function moments(oldest: number, newest: number): number[] {
+  const parts = newest - oldest > 120 ? 5 : 4;
+  const step = (newest - oldest) / parts;
+  return Array.from({ length: parts + 1 }, (_, i) => oldest + i * step);
 }
 
 /** The oldest has none: it would run into the other axis. */

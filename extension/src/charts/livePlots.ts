@@ -149,7 +149,7 @@ export class LivePlots {
     }
     if (this.charts.length === 0) {
       const palette = paletteOf(this.root);
-      const height = this.options.compact ? 116 : 150;
+      const height = this.options.compact ? 120 : 154;
       this.charts = drawn.map(
         table => new Chart(table, palette, height, at => this.point(at))
       );

@@ -52,10 +52,7 @@ function troubleOf(app: string, found: ApplicationStatusOverview): Reason | null
   const said = lastLine(messages.find(message => message.trim()) ?? '');
   switch (found.status) {
     case 'DEPLOY_FAILED':
-      return bad(
-        `The last deploy of \`${app}\` failed; what served before still does.`,
-        said
-      );
+      return bad(failure(app, found), said);
     case 'UNHEALTHY':
       return bad(`\`${app}\` is unhealthy.`, said || 'Its logs may say why.');
     case 'DELETING':
@@ -66,6 +63,14 @@ function troubleOf(app: string, found: ApplicationStatusOverview): Reason | null
     default:
       return null;
   }
+}
+
+function failure(app: string, found: ApplicationStatusOverview): string {
+  const isServing = Object.values(found.deployments).some(
+    one => (one.replica_states.RUNNING ?? 0) > 0
+  );
+  const rest = isServing ? '; what served before still does' : '';
+  return `The last deploy of \`${app}\` failed${rest}.`;
 }
 
 function noTraffic(app: string, found: ApplicationStatusOverview): Reason {

@@ -37,7 +37,7 @@ export const STYLES = `
 .wb-copyable code { white-space: normal; user-select: all; }
 .wb-charts { display: grid; gap: 10px 18px; grid-template-columns: minmax(0, 1fr); }
 .wb-charts.wb-none { display: none; }
-@container (min-width: 560px) { .wb-charts { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@container (min-width: 480px) { .wb-charts { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @container (min-width: 1000px) { .wb-charts { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 .wb-select option { color: CanvasText; background: Canvas; }
 .wb-chart { min-width: 0; display: flex; flex-direction: column; }
@@ -52,7 +52,7 @@ export const STYLES = `
 .wb-value { font-variant-numeric: tabular-nums; font-weight: 600; min-width: 2.4em; }
 .wb-label { max-width: 170px; overflow: hidden; text-overflow: ellipsis; }
 .wb-plot { position: relative; min-width: 0; overflow: hidden; margin-top: auto; }
-.wb-plot-note { position: absolute; inset: 10px 0 20px 42px; display: grid;
+.wb-plot-note { position: absolute; inset: 20px 0 20px 42px; display: grid;
   place-items: center; color: var(--wb-soft); pointer-events: none; z-index: 1; }
 .wb-plots .uplot { position: relative; width: min-content; }
 .wb-plots .u-wrap { position: relative; user-select: none; }

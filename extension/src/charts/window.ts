@@ -5,6 +5,14 @@ import { gapAt, rowOf, type Row, type Subject } from './rows';
 
 export const WINDOW_S = 300;
 
+/** Shorter spans for the first minutes, so that a new line is not a speck at the edge. */
+const SPANS_S = [60, 120, WINDOW_S];
+
+/** How many seconds an axis shows that begins at `oldest` and ends at `newest`. */
+export function spanOf(oldest: number, newest: number): number {
+  return SPANS_S.find(span => newest - oldest <= span) ?? WINDOW_S;
+}
+
 /** Longer without a sample is shown as a gap; samples come each half second. */
 const GAP_S = 3;
 

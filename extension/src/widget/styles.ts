@@ -9,14 +9,14 @@ export const STYLES = `
   color: var(--jp-ui-font-color1, var(--vscode-foreground, inherit)); }
 .wb-panel *, .wb-panel *::before { box-sizing: border-box; }
 .wb-panel [hidden] { display: none; }
-.wb-top { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center;
+.wb-top { display: flex; gap: 4px 12px; align-items: flex-start;
   justify-content: space-between; }
 .wb-title { display: flex; flex-wrap: wrap; gap: 0 8px; align-items: baseline; min-width: 0; }
 .wb-title b { font-weight: 600; overflow-wrap: anywhere; }
 .wb-panel .wb-soft { color: var(--wb-soft); }
-.wb-url { color: var(--jp-content-link-color, var(--vscode-textLink-foreground, #2f86c7));
+.wb-panel a.wb-url { color: var(--jp-content-link-color, var(--vscode-textLink-foreground, #2f86c7));
   text-decoration: none; overflow-wrap: anywhere; }
-.wb-url:hover { text-decoration: underline; }
+.wb-panel a.wb-url:hover { text-decoration: underline; }
 .wb-is-good { color: #009e73; } .wb-is-busy { color: #2f86c7; }
 .wb-is-bad { color: #d55e00; } .wb-is-idle { color: var(--wb-soft); }
 .wb-controls { display: flex; flex-wrap: wrap; gap: 4px 24px; margin: 4px 0; }
