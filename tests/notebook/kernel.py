@@ -64,6 +64,12 @@ class Kernel:
         )
         return shown
 
+    def complete(self, code: str) -> list[str]:
+        """What JupyterLab offers on Tab at the end of the code."""
+        reply = self._client.complete(code, len(code), reply=True, timeout=_PATIENCE_S)
+        matches: list[str] = reply["content"]["matches"]
+        return matches
+
     def interrupt(self) -> None:
         """What the notebook's stop button does."""
         self._manager.interrupt_kernel()

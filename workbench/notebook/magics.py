@@ -81,12 +81,13 @@ class ServeMagics:
         with _asides():
             if verb in {"help", "-h", "--help"}:
                 raise HelpAsked(_help(rest.strip()))
-            if verb not in {"", "--show-code", *VERBS}:
+            if verb.startswith("-"):
+                verb, rest = "", line
+            if verb not in {"", *VERBS}:
                 raise _no_verb(verb)
-            parser = VERBS.get(verb, VERBS["status"])
-            asked = parser.parse(rest if verb in VERBS else line)
+            asked = VERBS[verb or "status"].parse(rest)
             if asked.show_code:
-                print(line_twin(verb, asked))  # noqa: T201 - asked for
+                print(line_twin(verb or "status", asked))  # noqa: T201 - asked for
             else:
                 self._lines.run(verb or "next", asked)
 

@@ -38,7 +38,7 @@ def cell_twin(body: str, outcome: Outcome, wishes: Wishes, route: str) -> str:
 
 def line_twin(verb: str, asked: argparse.Namespace) -> str:
     """The calls that do what `%serve VERB …` does."""
-    return _LINES[verb or "status"](asked)
+    return _LINES[verb](asked)
 
 
 def _last_expression(source: str) -> ast.expr | None:
