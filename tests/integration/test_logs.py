@@ -2,16 +2,21 @@
 
 # ruff: noqa: T201 - prints are what is tested
 
+import contextlib
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from tests.integration.conftest import eventually
 from workbench import api, serve
-from workbench.errors import ConstructorError, RemoteError
+from workbench.errors import ConstructorError, InstanceError, RemoteError
 from workbench.spec.logs import LogQuery
 
 _log = logging.getLogger("shop")
@@ -215,6 +220,77 @@ def test_a_failed_call_by_handle_can_be_looked_up(run, app_name):
     assert response.request_id
     (found,) = records(app_name, request_id=response.request_id)
     assert "nothing here" in found.text
+
+
+def test_a_failed_request_to_a_fastapi_app_leads_to_its_traceback(
+    run, http, url, app_name
+):
+    web = FastAPI()
+
+    @serve.deployment
+    @serve.ingress(web)
+    class Shop:
+        @web.get("/{number}")
+        def sell(self, number: int):
+            print("selling", number)
+            return 1 / number
+
+    run(Shop.bind())
+
+    answer = http.get(f"{url}/0")
+
+    assert answer.status_code == 500
+    request_id = answer.headers["x-request-id"]
+    printed, failed = all_of(app_name, 2, request_id=request_id)
+    assert printed.text == "selling 0"
+    assert "return 1 / number" in failed.text
+    assert failed.text.rstrip().endswith("ZeroDivisionError: division by zero")
+
+
+def test_what_is_said_while_the_controller_is_away_is_told_later(
+    run, http, url, app_name, instance
+):
+    run(Speaker.bind())
+    before = serve.status().instance
+    assert before is not None
+
+    os.kill(before.pids["controller"], signal.SIGKILL)
+    assert http.get(url, params={"say": "alone"}).text == "alone"
+
+    def found():
+        with contextlib.suppress(InstanceError):
+            return "printed alone" in texts(app_name)
+
+    assert eventually(found)
+
+
+def test_what_is_written_still_goes_to_the_log_file(run, http, url, app_name, instance):
+    run(Speaker.bind())
+    http.get(url, params={"say": "to the file"})
+    (replica,) = serve.status().applications[app_name].deployments["Speaker"].replicas
+
+    with Path(f"/proc/{replica.pid}/fd/1").open() as file:
+        assert "printed to the file\n" in file.read()
+
+
+def test_the_command_line_shows_and_follows_logs(run, http, url, app_name):
+    run(Speaker.bind())
+    http.get(url, params={"say": "early"}, headers={"x-request-id": "req-early"})
+    all_of(app_name, 3)
+    command = [sys.executable, "-m", "workbench.cli", "logs", app_name, "-f"]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shown:
+        assert shown.stdout is not None
+        first = [shown.stdout.readline() for _ in range(3)]
+        http.get(url, params={"say": "late"})
+        then = shown.stdout.readline()
+        shown.send_signal(signal.SIGINT)
+
+    assert "INFO Speaker" in first[0]
+    assert first[0].endswith("| made\n")
+    assert first[1].endswith("req-early | printed early\n")
+    assert then.endswith("| printed late\n")
+    assert shown.returncode == 0
 
 
 def test_bad_queries_say_what_may_be(instance):

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.conftest import eventually
 from workbench import api, serve
+from workbench.cli import main
 from workbench.errors import InstanceError, ScaleError, UnknownDeploymentError
 from workbench.spec.logs import LogQuery
 from workbench.spec.status import EventKind, Step
@@ -175,3 +176,15 @@ def test_less_than_one_replica_cannot_be(run, app_name):
         api.scale(app_name, "Echo", 0)
 
     assert status_of(app_name).deployments["Echo"].target_num_replicas == 1
+
+
+def test_the_command_line_scales_too(run, app_name, capsys):
+    run(make_echo().bind())
+
+    assert main(["scale", app_name, "Echo", "2"]) == 0
+    assert becomes(app_name, 2)
+    assert main(["scale", app_name, "Other", "2"]) == 1
+
+    said = capsys.readouterr()
+    assert "Echo goes to 2 replicas." in said.out
+    assert "it has Echo" in said.err

@@ -223,6 +223,8 @@ class Controller:
             self._begin(action)
         self.publish()
         for name, app in list(self._target.applications.items()):
+            if app.is_live and not self._failures.has_reason(name):
+                continue
             if is_settled(app, list(self._replicas.values())):
                 self._failures.recovered(name)
                 if not app.is_live:

@@ -28,6 +28,10 @@ class Failures:
         self._times.pop(key, None)
         self._reasons.pop(key, None)
 
+    def has_reason(self, app: str) -> bool:
+        """Whether a deployment of the application has failed and not recovered."""
+        return any(key[0] == app for key in self._reasons)
+
     def recovered(self, app: str) -> None:
         """All replicas of an application run; further failures are still counted."""
         for key in [each for each in self._reasons if each[0] == app]:

@@ -49,6 +49,7 @@ def test_the_last_reason_is_known_until_the_application_has_recovered():
     failures.add(KEY, 11.0, "still no room")
 
     assert failures.reasons() == {KEY: "still no room"}
+    assert failures.has_reason(KEY[0])
     failures.recovered(KEY[0])
-    assert failures.reasons() == {}
+    assert (failures.reasons(), failures.has_reason(KEY[0])) == ({}, False)
     assert failures.retry_at()
