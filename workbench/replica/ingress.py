@@ -28,7 +28,8 @@ def build_app(cls: type, instance: object) -> ASGIApp:
     if fastapi is not None:
         methods = set(_functions_of(cls))
         for holder in _holders_of_routes(app):
-            _bind_routes(holder, methods, instance, fastapi.routing.APIRoute)
+            for kind in (fastapi.routing.APIRoute, fastapi.routing.APIWebSocketRoute):
+                _bind_routes(holder, methods, instance, kind)
     return app
 
 
