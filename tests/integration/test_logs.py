@@ -110,7 +110,7 @@ def test_filters_narrow_what_is_shown(run, http, url, app_name):
 def test_a_follower_sees_each_line_once(run, http, url, app_name):
     run(Speaker.bind())
     before = api.logs(LogQuery(app=app_name))
-    seen = []
+    seen: list[str] = []
 
     def follow():
         after = before.next
