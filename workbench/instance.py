@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 __all__ = ["InstanceFile", "channel_secret", "find", "home_name", "list_instances"]
@@ -46,6 +46,17 @@ class InstanceFile:
         part.write_text(json.dumps(asdict(self)))
         part.replace(target)
 
+    @classmethod
+    def read(cls, path: Path) -> "InstanceFile":
+        """Read a file; what a later version added to it is passed over.
+
+        Raises:
+            OSError, ValueError, TypeError: it is no instance file.
+        """
+        known = {each.name for each in fields(cls)}
+        found = dict(json.loads(path.read_text()))
+        return cls(**{name: found[name] for name in known & found.keys()})
+
     def remove(self, runtime_dir: Path) -> None:
         """Take the file away; it may be gone already."""
         self.path(runtime_dir).unlink(missing_ok=True)
@@ -61,7 +72,7 @@ def list_instances(runtime_dir: Path) -> Iterator[InstanceFile]:
     found = []
     for path in runtime_dir.glob("workbench-*.json"):
         try:
-            instance = InstanceFile(**json.loads(path.read_text()))
+            instance = InstanceFile.read(path)
         except (OSError, ValueError, TypeError):
             continue
         if _is_running(instance.pid):

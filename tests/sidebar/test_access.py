@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from jupyter_server.auth.authorizer import Authorizer
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.httpclient import HTTPClientError
@@ -112,21 +113,53 @@ async def test_the_feed_is_for_who_is_logged_in(jp_ws_fetch):
     assert refused.value.code == 403
 
 
-async def test_the_feed_is_not_for_pages_of_another_origin(log_in, jp_ws_fetch):
-    browser = await log_in()
+@pytest.fixture
+def open_feed(log_in, jp_ws_fetch, jp_http_port):
+    """Open the feed as a page of some origin does, with the user's cookies."""
+    host = f"127.0.0.1:{jp_http_port}"
 
+    async def opened(origin=f"http://{host}"):
+        browser = await log_in()
+        headers = {
+            "Cookie": browser.cookie,
+            "Authorization": "",
+            "Host": host,
+            "Origin": origin,
+        }
+        return await jp_ws_fetch("workbench", "feed", headers=headers)
+
+    return opened
+
+
+async def test_the_feed_is_for_jupyters_own_pages(open_feed):
+    socket = await open_feed()
+
+    assert "instances" in await socket.read_message()
+    socket.close()
+
+
+async def test_the_feed_is_not_for_pages_of_another_origin(open_feed):
     with pytest.raises(HTTPClientError) as refused:
-        await jp_ws_fetch(
-            "workbench",
-            "feed",
-            headers={
-                "Cookie": browser.cookie,
-                "Authorization": "",
-                "Origin": "http://evil.example",
-            },
-        )
+        await open_feed(origin="http://evil.example")
 
     assert refused.value.code == 403
+
+
+class ReadersOnly(Authorizer):
+    """Lets everybody look and nobody act."""
+
+    def is_authorized(self, handler, user, action, resource):
+        return (action, resource) == ("read", "workbench")
+
+
+async def test_who_may_only_look_can_change_nothing(
+    ask, jp_web_app, jp_serverapp, open_page
+):
+    jp_web_app.settings["authorizer"] = ReadersOnly(parent=jp_serverapp)
+
+    assert (await ask("GET", "instances"))[0] == 200
+    assert (await ask("DELETE", "instances", "i1"))[0] == 403
+    assert await (await open_page()).listing() == ()
 
 
 async def test_an_open_sidebar_does_not_keep_an_idle_server_alive(ask, jp_web_app):

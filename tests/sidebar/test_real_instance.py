@@ -44,7 +44,7 @@ async def test_from_nothing_to_a_deployment_and_back(ask, open_page, ended):
     texts = [each.text for each in page.read if isinstance(each, StartingMessage)]
     assert "starting Ray" in texts
 
-    await asyncio.to_thread(serve.run, Greeter.bind(), name="hi")
+    await asyncio.to_thread(serve.run, Greeter.bind(), name="hi")  # type: ignore[attr-defined]
     status = await page_status(page, lambda app: app.status == "RUNNING")
     async with httpx.AsyncClient(trust_env=False) as client:
         for _ in range(10):

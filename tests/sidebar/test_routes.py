@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 from tornado.httpclient import HTTPClientError
@@ -9,6 +13,7 @@ from tornado.httpclient import HTTPClientError
 from tests.sidebar.fake_instance import FakeInstance
 from tests.sidebar.waiting import eventually
 from workbench import __version__
+from workbench.sidebar import desk
 from workbench.spec.logs import LogQuery
 
 SCALE = ("instances", "i1", "applications", "a", "deployments", "d", "scale")
@@ -177,6 +182,53 @@ async def test_an_instance_that_ends_as_it_was_told_is_no_problem(
     assert not [each for found in lists for each in found if each.problem]
 
 
+@pytest.fixture
+def process():
+    """Starts a process that waits; `workbench.launcher` may be among its arguments."""
+    started = []
+
+    def start(*arguments):
+        code = "import sys; sys.stdin.read()"
+        made = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE
+        )
+        # Else its id would stay taken.
+        threading.Thread(target=made.wait, daemon=True).start()
+        started.append(made)
+        return made
+
+    yield start
+    for each in started:
+        each.communicate()
+
+
+async def test_an_instance_whose_controller_is_away_can_be_stopped(
+    instance, announce, ask, process
+):
+    launcher = process("workbench.launcher")
+    announce(instance, pid=launcher.pid)
+    instance.go()
+
+    answer = await ask("DELETE", "instances", "i1")
+
+    assert answer == (200, {"stopped": True})
+    assert launcher.wait(10) == -signal.SIGTERM
+
+
+async def test_a_process_that_is_no_launcher_is_left_alone(
+    instance, announce, ask, process, monkeypatch
+):
+    monkeypatch.setattr(desk, "_ENDED_S", 0.2)
+    other = process()
+    announce(instance, pid=other.pid)
+    instance.go()
+
+    status, said = await ask("DELETE", "instances", "i1")
+
+    assert (status, other.poll()) == (504, None)
+    assert "has not ended" in said["message"]
+
+
 async def test_nothing_else_is_there(jp_fetch):
     answer = await jp_fetch("workbench", "else", raise_error=False)
 
@@ -189,7 +241,21 @@ async def test_a_wrong_verb_is_answered_in_json(jp_fetch):
     )
 
     assert answer.code == 405
-    assert json.loads(answer.body)["message"]
+    assert json.loads(answer.body).keys() == {"message", "remedy"}
+
+
+async def test_a_mistake_of_ours_is_answered_without_its_details(
+    ask, jp_web_app, monkeypatch
+):
+    async def fails():
+        raise ValueError("details")
+
+    monkeypatch.setattr(jp_web_app.settings["workbench_desk"], "instances", fails)
+
+    status, said = await ask("GET", "instances")
+
+    assert (status, said["message"]) == (500, "Internal Server Error")
+    assert "Jupyter's log" in said["remedy"]
 
 
 def running_tasks():

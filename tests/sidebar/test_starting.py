@@ -65,7 +65,7 @@ async def test_all_pages_see_the_start_go_on_and_end(start, press, open_page):
     ends = [await starting_text(page) for page in pages]
     (listed,) = await pages[0].listing(lambda found: found)
 
-    assert seen == [["Starting …", "Ray is up"]] * 2
+    assert seen == [["starting an instance", "Ray is up"]] * 2
     assert ends == ["", ""]
     assert (listed.id, listed.is_kept) == ("i1", True)
     status, said = await pressed

@@ -1,5 +1,6 @@
 """Instance files: written whole, private, and swept up when their process is gone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,6 +62,14 @@ def test_a_file_that_is_no_instance_is_passed_over(tmp_path):
     (tmp_path / "workbench-x.json").write_text("{half")
 
     assert list(list_instances(tmp_path)) == []
+
+
+def test_a_file_of_a_later_version_is_read_for_what_we_know(tmp_path):
+    make("one").write(tmp_path)
+    path = make("one").path(tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "mood": "good"}))
+
+    assert list(list_instances(tmp_path)) == [make("one")]
 
 
 def test_a_kept_instance_is_preferred_even_to_a_newer_one(tmp_path):

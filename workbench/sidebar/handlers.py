@@ -11,6 +11,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http.client import responses
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -69,6 +70,13 @@ class _Handler(APIHandler):
     def refuse(self, error: RefusedError) -> None:
         self.set_status(error.status)
         self.answer({"message": error.message, "remedy": error.hint})
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """What Jupyter refuses by itself, and mistakes of ours, in the same form."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        said = getattr(error, "log_message", None) or responses.get(status_code)
+        remedy = "Reload the page. If that does not help, see Jupyter's log."
+        self.answer({"message": said or "Unknown error", "remedy": remedy})
 
 
 class _Watching(_Handler):

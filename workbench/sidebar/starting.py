@@ -37,7 +37,7 @@ class Starter:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Started] = loop.create_future()
         future.add_done_callback(self._end)
-        self._announce("Starting …")
+        self._announce("starting an instance")
 
         def tell(call: Callable[..., object], *args: object) -> None:
             with suppress(RuntimeError):  # the server has ended: nobody is left to tell
