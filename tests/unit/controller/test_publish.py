@@ -56,3 +56,15 @@ def test_a_message_that_nobody_asked_for_ends_the_channel():
     publisher.on_message(channel, SAID, ())
 
     assert channel.is_closed
+
+
+def test_it_says_whose_channel_has_closed():
+    publisher = Publisher()
+    gone: list[str] = []
+    publisher.on_gone = gone.append
+    channel = subscribed(publisher, "client-1")
+    subscribed(publisher, "client-2")
+
+    publisher.on_closed(channel, None)
+
+    assert gone == ["client-1"]
