@@ -25,6 +25,8 @@ class Build:
     """What to send, and what the user should know before."""
 
     request: DeployRequest
+    bound: dict[str, Application]
+    """What each deployment of the request was made from, by its name there."""
     warnings: tuple[str, ...]
 
 
@@ -59,6 +61,7 @@ def build(
     )
     return Build(
         request=DeployRequest(application=spec, blobs=graph.blobs, may_keep=may_keep),
+        bound=graph.bound,
         warnings=tuple(graph.warnings),
     )
 
@@ -71,6 +74,7 @@ class _Graph:
         self._root = root
         self._waiting: list[Application] = []
         self.names: dict[int, str] = {}
+        self.bound: dict[str, Application] = {}
         self.specs: list[DeploymentSpec] = []
         self.blobs: dict[str, bytes] = {}
         self.warnings: list[str] = []
@@ -78,7 +82,8 @@ class _Graph:
     def add(self, app: Application) -> str:
         """Name of the application's deployment; the same object keeps its name."""
         if id(app) not in self.names:
-            self.names[id(app)] = self._free_name(app.deployment.name)
+            self.names[id(app)] = name = self._free_name(app.deployment.name)
+            self.bound[name] = app
             self._waiting.append(app)
         return self.names[id(app)]
 
@@ -148,6 +153,10 @@ def _version(kind: Kind, options: DeploymentOptions, shipment: Shipment) -> Vers
         options.graceful_shutdown_timeout_s,
         options.health_check_period_s,
         options.health_check_timeout_s,
+        options.max_queued_requests,
+        options.backpressure_config,
+        options.request_router_config,
+        options.request_timeout_s,
     )
     return Version(
         code=_digest(kind, shipment.code_hash),

@@ -24,6 +24,7 @@ __all__ = [
     "DeploymentHandle",
     "DeploymentResponse",
     "DeploymentResponseGenerator",
+    "set_local_runtime",
     "set_runtime",
 ]
 
@@ -32,6 +33,8 @@ _NO_EXTRAS = Extras()
 _ID_BYTES = 16
 
 _runtime: Runtime | None = None
+_local_runtimes: dict[str, Runtime] = {}
+"""Of applications in local testing mode, by name."""
 
 
 def set_runtime(
@@ -42,7 +45,17 @@ def set_runtime(
     _runtime = Runtime(router, loop) if router and loop else None
 
 
-def _get_runtime() -> Runtime:
+def set_local_runtime(app_name: str, runtime: Runtime | None) -> None:
+    """Say how calls to an application in this very process go; None: it is gone."""
+    if runtime is None:
+        _local_runtimes.pop(app_name, None)
+    else:
+        _local_runtimes[app_name] = runtime
+
+
+def _get_runtime(app_name: str) -> Runtime:
+    if app_name in _local_runtimes:
+        return _local_runtimes[app_name]
     if _runtime is None:
         msg = "This process is not connected to an instance, so a handle cannot call."
         raise NoInstanceError(
@@ -128,7 +141,7 @@ class DeploymentHandle:
         Arguments that are responses of other calls are waited for first, without
         holding up this caller or a replica.
         """
-        runtime = _get_runtime()
+        runtime = _get_runtime(self._app)
         request = current_request.get()
         call = Call(
             id=runtime.router.next_id(),

@@ -1,10 +1,11 @@
 """What user code may ask of the replica it runs in: `serve.get_replica_context()`."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from workbench.errors import WorkbenchError
 
-__all__ = ["ReplicaContext", "get_replica_context", "set_replica_context"]
+__all__ = ["ReplicaContext", "get_replica_context", "here", "set_replica_context"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class ReplicaContext:
 
 
 _current: ReplicaContext | None = None
+here: ContextVar[ReplicaContext | None] = ContextVar("workbench_replica", default=None)
+"""In local testing mode, where a process is many replicas: the one that code runs in."""
 
 
 def get_replica_context() -> ReplicaContext:
@@ -34,6 +37,8 @@ def get_replica_context() -> ReplicaContext:
     Raises:
         WorkbenchError: not called in a replica.
     """
+    if (local := here.get()) is not None:
+        return local
     if _current is None:
         msg = "get_replica_context() was called outside a replica."
         raise WorkbenchError(msg, "Call it in a deployment's methods or constructor.")

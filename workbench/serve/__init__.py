@@ -21,6 +21,7 @@ from workbench.api import connect, get_app_handle, shutdown, status
 from workbench.deployment import Application, Deployment, deployment, ingress
 from workbench.errors import WorkbenchError
 from workbench.handle import DeploymentHandle
+from workbench.local import delete_local, run_local
 from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.replica.multiplex import get_multiplexed_model_id, multiplexed
@@ -91,17 +92,21 @@ def run(
     blocking: bool = False,
     name: str = "default",
     route_prefix: str | None = "/",
+    local_testing_mode: bool = False,
 ) -> DeploymentHandle:
     """Deploy an application, wait until it serves, and return a handle to it.
 
     The same name again is an update in place: only what changed moves, and no request
     is lost. With `blocking` it then waits for Ctrl-C. Starts an instance if none runs.
+    With `local_testing_mode` it runs in this process instead, without Ray and HTTP.
 
     Raises:
         TypeError: `target` is not an application.
         ValueError: the route cannot be.
         RuntimeError: it did not come up (a DeployError); what served before still does.
     """
+    if local_testing_mode:
+        return run_local(target, name)
     deployed = api.deploy(
         target, name=name, route_prefix=route_prefix, on_progress=_log.info
     )
@@ -117,7 +122,8 @@ def run(
 
 def delete(name: str) -> None:
     """Stop an application and wait until it is gone; an unknown name is ignored."""
-    api.delete(name)
+    if not delete_local(name):
+        api.delete(name)
 
 
 def get_deployment_handle(
