@@ -15,7 +15,7 @@ class Ear:
 
     def __init__(self):
         self.written = io.StringIO()
-        self.heard = []
+        self.heard: list[tuple[str, str]] = []
         self.mute = Mute()
         self.stream = HeardStream(
             self.written,
