@@ -85,7 +85,7 @@ class _Watching(_Handler):
     _track_activity = False
 
 
-class InstancesHandler(_Watching):
+class _Instances(_Watching):
     @_guarded
     async def get(self) -> None:
         instances = await self.desk.instances()
@@ -96,26 +96,26 @@ class InstancesHandler(_Watching):
         self.answer(await self.desk.connect(self.body(ConnectRequest)))
 
 
-class StartHandler(_Handler):
+class _Start(_Handler):
     @_guarded
     async def post(self) -> None:
         self.answer(await self.desk.start())
 
 
-class InstanceHandler(_Handler):
+class _Instance(_Handler):
     @_guarded
     async def delete(self, instance: str) -> None:
         self.answer({await self.desk.remove(instance): True})
 
 
-class ApplicationHandler(_Handler):
+class _Application(_Handler):
     @_guarded
     async def delete(self, instance: str, app: str) -> None:
         await self.desk.delete(instance, app)
         self.answer({"deleted": True})
 
 
-class ScaleHandler(_Handler):
+class _Scale(_Handler):
     @_guarded
     async def put(self, instance: str, app: str, deployment: str) -> None:
         wish = self.body(ScaleRequest)
@@ -123,7 +123,7 @@ class ScaleHandler(_Handler):
         self.answer({"scaled": True})
 
 
-class LogsHandler(_Watching):
+class _Logs(_Watching):
     _asking: asyncio.Task[bytes] | None = None
 
     @_guarded
@@ -146,7 +146,7 @@ class LogsHandler(_Watching):
             self._asking.cancel()
 
 
-class FeedSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
+class _FeedSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
     """One page's socket: `FeedMessage`s, one way."""
 
     auth_resource = _RESOURCE
@@ -190,11 +190,11 @@ _ID = r"/workbench/instances/([^/]+)"
 _APP = rf"{_ID}/applications/([^/]+)"
 
 ROUTES = [
-    (r"/workbench/instances", InstancesHandler),
-    (r"/workbench/instances/start", StartHandler),
-    (r"/workbench/feed", FeedSocket),
-    (_ID, InstanceHandler),
-    (rf"{_ID}/logs", LogsHandler),
-    (_APP, ApplicationHandler),
-    (rf"{_APP}/deployments/([^/]+)/scale", ScaleHandler),
+    (r"/workbench/instances", _Instances),
+    (r"/workbench/instances/start", _Start),
+    (r"/workbench/feed", _FeedSocket),
+    (_ID, _Instance),
+    (rf"{_ID}/logs", _Logs),
+    (_APP, _Application),
+    (rf"{_APP}/deployments/([^/]+)/scale", _Scale),
 ]
