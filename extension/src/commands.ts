@@ -43,6 +43,8 @@ type Plain = {
 
 /** One command that is done to a node: the one named, or the one selected. */
 type OnNode = Omit<Plain, 'run'> & {
+  /** On a button beside the node's name. */
+  readonly short: string;
   readonly kinds: readonly Kind[];
   readonly can?: (at: Place) => boolean;
   readonly run: (at: Place, args: Args) => unknown;
@@ -51,7 +53,7 @@ type OnNode = Omit<Plain, 'run'> & {
 const APP_AND_BELOW: readonly Kind[] = ['application', 'deployment', 'replica'];
 
 /** Kinds of nodes whose context menu has a command; the palette has all. */
-export type Offer = Omit<Plain, 'run'> & { readonly kinds: readonly Kind[] };
+export type Offer = Omit<OnNode, 'can' | 'run'>;
 
 /** Add all commands; says which of them belong to which kind of node. */
 export function addCommands(
@@ -60,11 +62,12 @@ export function addCommands(
   actions: Actions,
   views: Views
 ): readonly Offer[] {
-  for (const { id, label, caption, icon, run } of plain(model, actions, views)) {
+  const plain = [...toBegin(actions, views), ...toMend(model, actions)];
+  for (const { id, label, caption, icon, run } of plain) {
     const execute = (args: Args): Promise<unknown> => guarded(label, () => run(args));
     commands.addCommand(id, { label, caption, icon, execute });
   }
-  const offered = onNodes(actions, views);
+  const offered = [...toLook(views), ...toCall(actions), ...toChange(actions)];
   for (const { id, label, caption, icon, kinds, can, run } of offered) {
     const target = (args: Args): Place | null => {
       const at = placeFrom(args) ?? model.selected;
@@ -93,7 +96,7 @@ async function guarded(label: string, run: () => unknown): Promise<unknown> {
   }
 }
 
-function plain(model: Model, actions: Actions, views: Views): readonly Plain[] {
+function toBegin(actions: Actions, views: Views): readonly Plain[] {
   return [
     {
       id: COMMANDS.show,
@@ -132,7 +135,12 @@ function plain(model: Model, actions: Actions, views: Views): readonly Plain[] {
       caption: 'A notebook with a cell that serves',
       icon: workbenchIcon,
       run: ({ cwd }) => actions.newService(typeof cwd === 'string' ? cwd : undefined)
-    },
+    }
+  ];
+}
+
+function toMend(model: Model, actions: Actions): readonly Plain[] {
+  return [
     {
       id: COMMANDS.retry,
       label: 'Try to reach the server now',
@@ -157,14 +165,12 @@ function plain(model: Model, actions: Actions, views: Views): readonly Plain[] {
   ];
 }
 
-function onNodes(actions: Actions, views: Views): readonly OnNode[] {
-  const hasUrl = (at: Place): boolean => typeof actions.app(at)?.url === 'string';
-  const isRemote = (at: Place): boolean =>
-    actions.known(at)?.instance.is_remote === true;
+function toLook(views: Views): readonly OnNode[] {
   return [
     {
       id: COMMANDS.plots,
       label: 'Live plots',
+      short: 'Plots',
       caption: 'Latency, requests, errors and replicas, live beside the notebook',
       icon: plotsIcon,
       kinds: ['application', 'deployment'],
@@ -173,22 +179,22 @@ function onNodes(actions: Actions, views: Views): readonly OnNode[] {
     {
       id: COMMANDS.logs,
       label: 'Logs',
+      short: 'Logs',
       caption: 'What its replicas say',
       icon: listIcon,
       kinds: ['instance', ...APP_AND_BELOW],
       run: at => views.logs(at)
-    },
-    {
-      id: COMMANDS.scale,
-      label: 'Scale …',
-      caption: 'Set how many replicas it should have',
-      icon: scaleIcon,
-      kinds: ['deployment'],
-      run: (at, { to }) => actions.scale(at, typeof to === 'number' ? to : undefined)
-    },
+    }
+  ];
+}
+
+function toCall(actions: Actions): readonly OnNode[] {
+  const hasUrl = (at: Place): boolean => typeof actions.app(at)?.url === 'string';
+  return [
     {
       id: COMMANDS.openUrl,
       label: 'Open its URL',
+      short: 'Open',
       caption: 'Open where it answers in a new tab',
       icon: launchIcon,
       kinds: APP_AND_BELOW,
@@ -198,6 +204,7 @@ function onNodes(actions: Actions, views: Views): readonly OnNode[] {
     {
       id: COMMANDS.copyCurl,
       label: 'Copy as curl',
+      short: 'curl',
       caption: 'Copy a line for a shell that calls it',
       icon: copyIcon,
       kinds: APP_AND_BELOW,
@@ -207,6 +214,7 @@ function onNodes(actions: Actions, views: Views): readonly OnNode[] {
     {
       id: COMMANDS.insertClient,
       label: 'Insert code that calls it',
+      short: 'Code',
       caption: 'Put a cell that calls it into the active notebook',
       icon: codeIcon,
       kinds: APP_AND_BELOW,
@@ -215,15 +223,33 @@ function onNodes(actions: Actions, views: Views): readonly OnNode[] {
     {
       id: COMMANDS.goToOwner,
       label: 'Go to its cell',
+      short: 'Cell',
       caption: 'Open the notebook that deployed it, at the cell',
       icon: notebookIcon,
       kinds: APP_AND_BELOW,
       can: at => actions.app(at)?.owner.notebook.endsWith('.ipynb') === true,
       run: at => actions.goToOwner(at)
+    }
+  ];
+}
+
+function toChange(actions: Actions): readonly OnNode[] {
+  const isRemote = (at: Place): boolean =>
+    actions.known(at)?.instance.is_remote === true;
+  return [
+    {
+      id: COMMANDS.scale,
+      label: 'Scale …',
+      short: 'Scale',
+      caption: 'Set how many replicas it should have',
+      icon: scaleIcon,
+      kinds: ['deployment'],
+      run: (at, { to }) => actions.scale(at, typeof to === 'number' ? to : undefined)
     },
     {
       id: COMMANDS.delete,
       label: 'Delete …',
+      short: 'Delete …',
       caption: 'Take the application away',
       icon: deleteIcon,
       kinds: ['application'],
@@ -232,6 +258,7 @@ function onNodes(actions: Actions, views: Views): readonly OnNode[] {
     {
       id: COMMANDS.stop,
       label: 'Stop this instance …',
+      short: 'Stop …',
       caption: 'End it and all that it serves',
       icon: stopIcon,
       kinds: ['instance'],
@@ -241,6 +268,7 @@ function onNodes(actions: Actions, views: Views): readonly OnNode[] {
     {
       id: COMMANDS.disconnect,
       label: 'Disconnect',
+      short: 'Disconnect',
       caption: 'Show it no longer, and forget its token; it runs on',
       icon: linkIcon,
       kinds: ['instance'],

@@ -4,7 +4,7 @@ import { clock } from './charts/format';
 import * as format from './format';
 import type { Known } from './model';
 import { deploymentKey, kindOf, type Place } from './place';
-import type { Sample } from './protocol';
+import type { ApplicationSample, ReplicaSample } from './protocol';
 import { spoken } from './rows';
 import { isReachable } from './snippets';
 
@@ -79,8 +79,8 @@ function ofApplication({ status, history }: Known, at: Place): Facts | undefined
 function answersAt(url: string): Fact {
   const page = typeof window === 'undefined' ? url : window.location.href;
   return isReachable(url, page)
-    ? { name: 'URL', value: url, url }
-    : { name: 'URL', value: `${url} (only from the machine of Jupyter's server)` };
+    ? { name: 'URL', value: url.replace(/^http:\/\//, ''), url }
+    : { name: 'URL', value: `\`${url}\` (only from the machine of Jupyter's server)` };
 }
 
 function ofDeployment({ status, history }: Known, at: Place): Facts | undefined {
@@ -113,29 +113,34 @@ function ofReplica({ status, history }: Known, at: Place): Facts | undefined {
   if (!found) {
     return undefined;
   }
-  const measured = history.last?.replicas[at.replica];
   return {
     title: format.shortReplica(found.id),
     message: found.message.trim(),
     facts: some([
       ['State', spoken(found.state)],
       ['Version', format.shortVersion(found.version)],
-      ['Requests', measured && format.rate(measured.requests_per_s)],
-      ['Errors', measured && format.rate(measured.errors_per_s)],
-      ['p99', measured && format.latency(measured.p99_ms)],
-      ['Ongoing', measured && String(measured.ongoing)],
-      ['CPU', measured && format.cores(measured.cpu_cores)],
-      ['Memory', measured && format.memory(measured.memory_bytes)],
+      ...used(history.last?.replicas[at.replica]),
       ['Process', found.pid > 0 && String(found.pid)],
       ['Node', found.node]
     ])
   };
 }
 
-type Line = readonly [string, string | false | undefined];
-type Measured = Sample['applications'][string] | undefined;
+function used(measured: ReplicaSample | undefined): Line[] {
+  return measured
+    ? [
+        ['Requests', format.rate(measured.requests_per_s)],
+        ['Errors', format.rate(measured.errors_per_s)],
+        ['p99', format.latency(measured.p99_ms)],
+        ['Ongoing', String(measured.ongoing)],
+        ['CPU', format.cores(measured.cpu_cores)],
+        ['Memory', format.memory(measured.memory_bytes)]
+      ]
+    : [];
+}
 
-function rates(measured: Measured): Line[] {
+type Line = readonly [string, string | false | undefined];
+function rates(measured: ApplicationSample | undefined): Line[] {
   if (!measured) {
     return [];
   }
@@ -143,7 +148,9 @@ function rates(measured: Measured): Line[] {
   return [
     ['Requests', format.rate(measured.requests_per_s)],
     ['Errors', format.rate(measured.errors_per_s)],
-    ['p50 · p95 · p99', [p50_ms, p95_ms, p99_ms].map(format.latency).join(' · ')]
+    ['p50', format.latency(p50_ms)],
+    ['p95', format.latency(p95_ms)],
+    ['p99', format.latency(p99_ms)]
   ];
 }
 

@@ -72,7 +72,7 @@ function activate(
     .then(loaded => preferences.follow(loaded))
     .catch((error: unknown) => console.warn('Workbench: no settings', error));
   themes?.themeChanged.connect(() => views.redraw());
-  launcher?.add({ command: COMMANDS.newService, category: 'Notebook', rank: 900 });
+  launcher?.add({ command: COMMANDS.newService, category: 'Other', rank: 0 });
   offer(app, palette, offers);
 }
 

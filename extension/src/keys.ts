@@ -5,32 +5,30 @@ import type { Row } from './rows';
 /** Go to a line, or open or close it. */
 export type Move = { readonly to: Row; readonly open?: boolean };
 
+type Way = (rows: readonly Row[], index: number, row: Row) => Move | null;
+
+const WAYS: Readonly<Record<string, Way>> = {
+  ArrowDown: (rows, index) => go(rows[index + 1]),
+  ArrowUp: (rows, index) => go(rows[index - 1]),
+  Home: rows => go(rows[0]),
+  End: rows => go(rows[rows.length - 1]),
+  ArrowRight: (rows, index, row) =>
+    row.isOpen === false ? { to: row, open: true } : go(child(rows, index)),
+  ArrowLeft: (rows, index, row) =>
+    row.isOpen ? { to: row, open: false } : go(parent(rows, index)),
+  Enter: (_rows, _index, row) => toggle(row),
+  ' ': (_rows, _index, row) => toggle(row)
+};
+
 /** What `key` does at the line `current`; null if nothing. */
 export function move(rows: readonly Row[], current: string, key: string): Move | null {
   const index = rows.findIndex(row => row.key === current);
   const row = rows[index];
-  if (!row) {
-    return null;
-  }
-  switch (key) {
-    case 'ArrowDown':
-      return go(rows[index + 1]);
-    case 'ArrowUp':
-      return go(rows[index - 1]);
-    case 'Home':
-      return go(rows[0]);
-    case 'End':
-      return go(rows[rows.length - 1]);
-    case 'ArrowRight':
-      return row.isOpen === false ? { to: row, open: true } : go(child(rows, index));
-    case 'ArrowLeft':
-      return row.isOpen ? { to: row, open: false } : go(parent(rows, index));
-    case 'Enter':
-    case ' ':
-      return row.isOpen === null ? null : { to: row, open: !row.isOpen };
-    default:
-      return null;
-  }
+  return row ? (WAYS[key]?.(rows, index, row) ?? null) : null;
+}
+
+function toggle(row: Row): Move | null {
+  return row.isOpen === null ? null : { to: row, open: !row.isOpen };
 }
 
 function go(to: Row | undefined): Move | null {

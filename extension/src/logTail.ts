@@ -24,6 +24,8 @@ export class LogTail {
   private lost = 0;
   private trouble: ApiError | null = null;
   private asked = false;
+  private seen = false;
+  private paused = false;
   private abort: AbortController | null = null;
 
   constructor(
@@ -65,8 +67,22 @@ export class LogTail {
     return this.asked;
   }
 
-  get isFollowing(): boolean {
-    return this.abort !== null;
+  /** Whether the reader wants no more for now. */
+  get isPaused(): boolean {
+    return this.paused;
+  }
+
+  setPaused(isPaused: boolean): void {
+    this.paused = isPaused;
+    this.renew();
+  }
+
+  /** Whether anybody looks, and there is somebody to ask. */
+  setSeen(isSeen: boolean): void {
+    if (isSeen !== this.seen) {
+      this.seen = isSeen;
+      this.renew();
+    }
   }
 
   /** Ask for other records instead. */
@@ -75,11 +91,7 @@ export class LogTail {
     this.kept = [];
     this.next = 0;
     this.asked = false;
-    if (this.isFollowing) {
-      this.stop();
-      this.follow();
-    }
-    this.signal.emit();
+    this.renew();
   }
 
   /** Forget what is shown; what comes is shown. */
@@ -88,35 +100,32 @@ export class LogTail {
     this.signal.emit();
   }
 
-  follow(): void {
-    if (!this.abort) {
-      this.abort = new AbortController();
-      void this.run(this.abort.signal);
-      this.signal.emit();
-    }
-  }
-
-  stop(): void {
+  /** End what is asked; ask anew if anybody wants to know. */
+  private renew(): void {
     this.abort?.abort();
     this.abort = null;
+    if (this.seen && !this.paused) {
+      this.abort = new AbortController();
+      void this.run(this.abort.signal);
+    }
     this.signal.emit();
   }
 
   private async run(signal: AbortSignal): Promise<void> {
+    const isOver = (): boolean => signal.aborted;
     // The first page is what is there; only then is there something to wait for.
     let wait_s = 0;
-    while (!signal.aborted) {
+    while (!isOver()) {
       try {
         await this.ask(wait_s, signal);
         wait_s = WAIT_S;
       } catch (error) {
-        if (signal.aborted) {
-          return;
+        if (!isOver()) {
+          this.trouble =
+            error instanceof ApiError ? error : new ApiError(0, String(error), '');
+          this.signal.emit();
+          await this.pause(PAUSE_MS);
         }
-        this.trouble =
-          error instanceof ApiError ? error : new ApiError(0, String(error), '');
-        this.signal.emit();
-        await this.pause(PAUSE_MS);
       }
     }
   }

@@ -8,7 +8,7 @@ import type { Api } from './api';
 import { Logs } from './components/Logs';
 import { host, shortReplica } from './format';
 import { LogTail } from './logTail';
-import type { Model } from './model';
+import type { Known, Model } from './model';
 import { keyOf, type Place } from './place';
 import type { LivePreferences } from './preferences';
 import { whileSeen } from './sight';
@@ -35,21 +35,34 @@ export class LogsView extends ReactWidget {
     this.tail = new LogTail(api, at.instance, filter, () => preferences.now.logLines);
     this.id = `workbench-logs ${keyOf(at)}`;
     this.addClass('wb-LogsView');
-    this.node.dataset['testid'] = 'wb-logs-view';
+    this.node.setAttribute('data-testid', 'wb-logs-view');
     this.title.icon = listIcon;
     const url = model.instance(at.instance)?.instance.url ?? at.instance;
     this.title.label = `Logs: ${shortReplica(replica) || deployment || app || host(url)}`;
     this.title.closable = true;
     whileSeen(this, () => {
       const unwatch = model.watch();
-      this.tail.follow();
+      const look = (): void => this.look();
+      model.changed.connect(look);
+      this.look();
       this.update();
       return () => {
         unwatch();
-        this.tail.stop();
+        model.changed.disconnect(look);
+        this.tail.setSeen(false);
         this.update();
       };
     });
+  }
+
+  /** Nobody can be asked at an instance that is gone or away. */
+  private look(): void {
+    const { instances } = this.model;
+    const known = this.model.instance(this.at.instance);
+    this.tail.setSeen(
+      instances === undefined || (known !== undefined && !isAway(known))
+    );
+    this.update();
   }
 
   protected override render(): React.JSX.Element | null {
@@ -57,4 +70,8 @@ export class LogsView extends ReactWidget {
       <Logs tail={this.tail} model={this.model} at={this.at} />
     ) : null;
   }
+}
+
+function isAway({ instance: { problem } }: Known): boolean {
+  return problem !== null && problem.kind !== 'version_mismatch';
 }

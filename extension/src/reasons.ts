@@ -172,8 +172,22 @@ function bad(
 /** Why a log shows nothing; null where it shows what there is. */
 export function logReason(
   tail: Pick<LogTail, 'error' | 'records' | 'isKnown' | 'filter'>,
-  known: Known | undefined
+  all: readonly Known[] | undefined,
+  id: string
 ): Reason | null {
+  const known = all?.find(({ instance }) => instance.id === id);
+  if (all && !known) {
+    const rest = 'These are the last records that came.';
+    return reason(
+      'log_gone',
+      'The instance has ended.',
+      tail.records.length ? rest : ''
+    );
+  }
+  const problem = known?.instance.problem;
+  if (problem && problem.kind !== 'version_mismatch') {
+    return bad(problem.kind, problem.sentence, problem.remedy, []);
+  }
   if (tail.error) {
     const { message, remedy } = tail.error;
     return bad(
@@ -183,18 +197,14 @@ export function logReason(
       []
     );
   }
-  const problem = known?.instance.problem;
-  if (problem) {
-    return bad(problem.kind, problem.sentence, problem.remedy, []);
-  }
-  if (tail.records.length > 0) {
-    return null;
-  }
-  if (!tail.isKnown) {
+  return tail.records.length > 0 ? null : silence(tail);
+}
+
+function silence({ isKnown, filter }: Pick<LogTail, 'isKnown' | 'filter'>): Reason {
+  if (!isKnown) {
     return reason('log_waiting', 'Asking for the log …', '');
   }
-  const { request_id, level, contains } = tail.filter;
-  if (request_id || level || contains) {
+  if (filter.request_id || filter.level || filter.contains) {
     const all: Remedy = { label: 'Show all', command: COMMANDS.logs };
     return reason('log_filtered', 'No record fits the filters.', '', [all]);
   }

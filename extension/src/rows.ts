@@ -2,7 +2,7 @@
 
 import * as format from './format';
 import type { Known } from './model';
-import { keyOf, place, type Kind, type Place } from './place';
+import { keyOf, kindOf, place, type Kind, type Place } from './place';
 import type {
   ApplicationStatusOverview,
   DeploymentStatusOverview,
@@ -18,6 +18,7 @@ export type Row = {
   readonly at: Place;
   readonly kind: Kind;
   readonly level: number;
+  /** The how manieth child it is, of how many. */
   readonly position: number;
   readonly siblings: number;
   readonly name: string;
@@ -30,10 +31,15 @@ export type Row = {
   readonly isOpen: boolean | null;
 };
 
-/** What of the view decides which lines are seen. */
-export type Opening = (at: Place, usual: boolean) => boolean;
+/** What decides which lines are seen. */
+export type Opening = {
+  /** Whether a node shows what is below; `usual` until the reader says. */
+  readonly isOpen: (at: Place, usual: boolean) => boolean;
+  /** Deployments with more replicas are closed until they are opened. */
+  readonly openReplicasUpTo: number;
+};
 
-export const MARKS: Readonly<Record<string, Mark>> = {
+const MARKS: Readonly<Record<string, Mark>> = {
   RUNNING: 'good',
   HEALTHY: 'good',
   DEPLOYING: 'busy',
@@ -49,161 +55,153 @@ export const MARKS: Readonly<Record<string, Mark>> = {
   STOPPED: 'idle'
 };
 
-/** The lines of one instance. */
-export function rowsOf(
-  known: Known,
-  numbering: { position: number; siblings: number },
-  isOpen: Opening,
-  openReplicasUpTo: number
-): Row[] {
-  const at = place(known.instance.id);
-  const apps = Object.entries(known.status?.applications ?? {});
-  const open = apps.length === 0 ? null : isOpen(at, true);
-  const rows = [instanceRow(known, at, numbering, open)];
-  if (open) {
-    apps.forEach(([name, app], index) => {
-      const numbers = { position: index + 1, siblings: apps.length };
-      rows.push(
-        ...applicationRows(known, name, app, numbers, isOpen, openReplicasUpTo)
-      );
-    });
-  }
-  return rows;
+/** The lines of all instances, one list for each. */
+export function rowsOf(all: readonly Known[], opening: Opening): Row[][] {
+  return all.map((known, index) => instanceRows(known, index, all.length, opening));
 }
 
-/** `RUNNING` as people write it: `running`. */
+/** `DEPLOY_FAILED` as people write it: `deploy failed`. */
 export function spoken(state: string): string {
   return state.toLowerCase().replace(/_/g, ' ');
 }
 
-function instanceRow(
+function instanceRows(
+  known: Known,
+  index: number,
+  siblings: number,
+  opening: Opening
+): Row[] {
+  const at = place(known.instance.id);
+  const apps = Object.entries(known.status?.applications ?? {});
+  const isOpen = apps.length === 0 ? null : opening.isOpen(at, true);
+  const row = { ...blank(at, index, siblings), ...looks(known, apps.length), isOpen };
+  const below = isOpen
+    ? apps.map(([name, app], nth) =>
+        applicationRows(place(at.instance, name), app, nth, apps.length, opening)
+      )
+    : [];
+  return [row, ...below.flat()];
+}
+
+function looks(
   { instance, status }: Known,
-  at: Place,
-  numbering: { position: number; siblings: number },
-  isOpen: boolean | null
-): Row {
-  const where = instance.is_remote ? format.host(instance.url) : 'This machine';
-  const apps = Object.keys(status?.applications ?? {}).length;
-  const note = instance.problem
-    ? spoken(instance.problem.kind)
-    : [
-        instance.version && `Workbench ${instance.version}`,
-        status && format.count(apps, 'application')
-      ]
-        .filter(Boolean)
-        .join(' · ');
-  return {
-    ...blank(at, 'instance', 1, numbering),
-    name: where,
-    mark: instance.problem ? 'bad' : status ? 'good' : 'busy',
-    state: instance.problem
-      ? spoken(instance.problem.kind)
-      : status
-        ? 'running'
-        : 'unknown',
-    note,
-    isOpen
-  };
+  apps: number
+): Pick<Row, 'name' | 'mark' | 'state' | 'note'> {
+  const name = instance.is_remote ? format.host(instance.url) : 'This machine';
+  const version = instance.version && `Workbench ${instance.version}`;
+  if (instance.problem && instance.problem.kind !== 'version_mismatch') {
+    const state = spoken(instance.problem.kind);
+    return { name, mark: 'bad', state, note: state };
+  }
+  if (!status) {
+    return { name, mark: 'busy', state: 'connecting', note: version };
+  }
+  const note = joined(version, format.count(apps, 'application'));
+  if (instance.problem) {
+    return { name, mark: 'warning', state: spoken(instance.problem.kind), note };
+  }
+  return { name, mark: 'good', state: 'running', note };
 }
 
 function applicationRows(
-  known: Known,
-  name: string,
+  at: Place,
   app: ApplicationStatusOverview,
-  numbering: { position: number; siblings: number },
-  isOpen: Opening,
-  openReplicasUpTo: number
+  index: number,
+  siblings: number,
+  opening: Opening
 ): Row[] {
-  const at = place(known.instance.id, name);
   const deployments = Object.entries(app.deployments);
-  const open = deployments.length === 0 ? null : isOpen(at, true);
-  const notes = [
-    app.route_prefix ?? 'no route',
-    app.owner.notebook && format.fileName(app.owner.notebook)
-  ];
+  const isOpen = deployments.length === 0 ? null : opening.isOpen(at, true);
   const row: Row = {
-    ...blank(at, 'application', 2, numbering),
-    name,
-    mark: MARKS[app.status] ?? 'warning',
-    state: spoken(app.status),
-    note: [app.status === 'RUNNING' ? '' : spoken(app.status), ...notes]
-      .filter(Boolean)
-      .join(' · '),
-    isOpen: open
+    ...blank(at, index, siblings),
+    name: at.app,
+    ...signed(app.status),
+    note: joined(
+      app.status === 'RUNNING' ? '' : spoken(app.status),
+      app.route_prefix ?? 'no route',
+      format.fileName(app.owner.notebook)
+    ),
+    isOpen
   };
-  if (!open) {
-    return [row];
-  }
-  const below = deployments.flatMap(([title, deployment], index) => {
-    const numbers = { position: index + 1, siblings: deployments.length };
-    const where = place(known.instance.id, name, title);
-    return deploymentRows(where, deployment, numbers, isOpen, openReplicasUpTo);
-  });
-  return [row, ...below];
+  const below = isOpen
+    ? deployments.map(([deployment, found], nth) =>
+        deploymentRows({ ...at, deployment }, found, nth, deployments.length, opening)
+      )
+    : [];
+  return [row, ...below.flat()];
 }
 
 function deploymentRows(
   at: Place,
   deployment: DeploymentStatusOverview,
-  numbering: { position: number; siblings: number },
-  isOpen: Opening,
-  openReplicasUpTo: number
+  index: number,
+  siblings: number,
+  { isOpen, openReplicasUpTo }: Opening
 ): Row[] {
-  const { replicas, target_num_replicas: target } = deployment;
+  const { replicas, status, version, target_num_replicas: target } = deployment;
   const isFew = replicas.length <= openReplicasUpTo;
-  const open = replicas.length === 0 ? null : isOpen(at, isFew);
-  const running = replicas.filter(({ state }) => MARKS[state] === 'good').length;
+  const running = replicas.filter(({ state }) => state === 'RUNNING').length;
   const row: Row = {
-    ...blank(at, 'deployment', 3, numbering),
+    ...blank(at, index, siblings),
     name: at.deployment,
-    mark: MARKS[deployment.status] ?? 'warning',
-    state: spoken(deployment.status),
-    note: [
-      deployment.status === 'HEALTHY' ? '' : spoken(deployment.status),
-      `${running} of ${format.count(target, 'replica')}`,
-      format.shortVersion(deployment.version)
-    ]
-      .filter(Boolean)
-      .join(' · '),
-    isOpen: open
+    ...signed(status),
+    note: joined(
+      status === 'HEALTHY' ? '' : spoken(status),
+      `${running}/${target}`,
+      format.shortVersion(version)
+    ),
+    isOpen: replicas.length === 0 ? null : isOpen(at, isFew)
   };
-  const below = open ? replicas : [];
-  return [
-    row,
-    ...below.map((replica, index) =>
-      replicaRow(at, replica, { position: index + 1, siblings: below.length })
-    )
-  ];
+  const below = row.isOpen
+    ? replicas.map((replica, nth) =>
+        replicaRow(at, replica, version, nth, replicas.length)
+      )
+    : [];
+  return [row, ...below];
 }
 
 function replicaRow(
   above: Place,
-  replica: ReplicaStatus,
-  numbering: { position: number; siblings: number }
+  { id, state, version }: ReplicaStatus,
+  usualVersion: string,
+  index: number,
+  siblings: number
 ): Row {
-  const at = { ...above, replica: replica.id };
-  const isUsual = replica.state === 'RUNNING';
-  const name = format.shortReplica(replica.id);
   return {
-    ...blank(at, 'replica', 4, numbering),
-    name: isUsual ? name : `${name} · ${spoken(replica.state)}`,
-    mark: MARKS[replica.state] ?? 'warning',
-    state: spoken(replica.state)
+    ...blank({ ...above, replica: id }, index, siblings),
+    ...signed(state),
+    // What is as usual goes without saying: there may be hundreds.
+    name: joined(
+      format.shortReplica(id),
+      state === 'RUNNING' ? '' : spoken(state),
+      version === usualVersion ? '' : format.shortVersion(version)
+    )
   };
 }
 
-function blank(
-  at: Place,
-  kind: Kind,
-  level: number,
-  { position, siblings }: { position: number; siblings: number }
-): Row {
+function signed(state: string): Pick<Row, 'mark' | 'state'> {
+  return { mark: MARKS[state] ?? 'warning', state: spoken(state) };
+}
+
+function joined(...parts: readonly string[]): string {
+  return parts.filter(Boolean).join(' · ');
+}
+
+const LEVELS: Readonly<Record<Kind, number>> = {
+  instance: 1,
+  application: 2,
+  deployment: 3,
+  replica: 4
+};
+
+function blank(at: Place, index: number, siblings: number): Row {
+  const kind = kindOf(at);
   return {
     key: keyOf(at),
     at,
     kind,
-    level,
-    position,
+    level: LEVELS[kind],
+    position: index + 1,
     siblings,
     name: '',
     mark: 'idle',

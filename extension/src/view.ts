@@ -4,13 +4,20 @@ import { Widget } from '@lumino/widgets';
 
 import { LivePlots } from './charts';
 import { plotsIcon } from './icons';
-import type { Model } from './model';
+import type { Known, Model } from './model';
 import { keyOf, type Place } from './place';
 import { instanceReason, linkReason } from './reasons';
 import { whileSeen } from './sight';
 
+const GONE = {
+  tone: 'calm',
+  sentence: 'The instance that served it has ended.',
+  remedy: 'Run its cell again: the plots go on with the new one.'
+} as const;
+
 export class PlotsView extends Widget {
   private readonly plots: LivePlots;
+  private shown = '';
 
   constructor(
     private readonly model: Model,
@@ -19,7 +26,7 @@ export class PlotsView extends Widget {
     super();
     this.id = `workbench-plots ${keyOf(at)}`;
     this.addClass('wb-PlotsView');
-    this.node.dataset['testid'] = 'wb-plots-view';
+    this.node.setAttribute('data-testid', 'wb-plots-view');
     this.title.icon = plotsIcon;
     this.title.label = `Plots: ${at.app}`;
     this.title.caption = `Live plots of ${at.app}`;
@@ -28,15 +35,7 @@ export class PlotsView extends Widget {
       app: at.app,
       ...(at.deployment && { deployment: at.deployment })
     });
-    whileSeen(this, () => {
-      const unwatch = model.watch();
-      this.onHistory(model, at.instance);
-      this.onChange();
-      return unwatch;
-    });
-    model.sampled.connect(this.onSample, this);
-    model.historyReset.connect(this.onHistory, this);
-    model.changed.connect(this.onChange, this);
+    whileSeen(this, () => this.listen());
   }
 
   /** The page's colours changed. */
@@ -46,42 +45,59 @@ export class PlotsView extends Widget {
 
   override dispose(): void {
     if (!this.isDisposed) {
-      this.model.sampled.disconnect(this.onSample, this);
-      this.model.historyReset.disconnect(this.onHistory, this);
-      this.model.changed.disconnect(this.onChange, this);
       this.plots.dispose();
     }
     super.dispose();
   }
 
-  private onHistory(_: Model, id: string): void {
-    const known = this.model.instance(id);
-    if (known && id === this.at.instance) {
-      this.plots.reset(known.history.all);
-    }
+  private listen(): () => void {
+    const { model, plots } = this;
+    const onSample = (_: Model, id: string): void => {
+      const { history } = this.known ?? {};
+      if (id === this.shown && history?.last) {
+        plots.push(history.last);
+      }
+    };
+    const onReset = (_: Model, id: string): void => {
+      if (id === this.shown && this.known) {
+        plots.reset(this.known.history.all);
+      }
+    };
+    const onChange = (): void => this.look();
+    model.sampled.connect(onSample);
+    model.historyReset.connect(onReset);
+    model.changed.connect(onChange);
+    const unwatch = model.watch();
+    this.shown = '';
+    this.look();
+    return () => {
+      unwatch();
+      model.sampled.disconnect(onSample);
+      model.historyReset.disconnect(onReset);
+      model.changed.disconnect(onChange);
+    };
   }
 
-  private onSample(_: Model, id: string): void {
-    const last = id === this.at.instance && this.model.instance(id)?.history.last;
-    if (last) {
-      this.plots.push(last);
-    }
+  /** The instance it was opened for; once that has ended, one that serves the same. */
+  private get known(): Known | undefined {
+    const { app, instance } = this.at;
+    return (
+      this.model.instance(instance) ??
+      this.model.instances?.find(({ status }) => status?.applications[app])
+    );
   }
 
-  private onChange(): void {
-    const known = this.model.instance(this.at.instance);
+  private look(): void {
+    const { known, model, plots } = this;
+    if (known && known.instance.id !== this.shown) {
+      this.shown = known.instance.id;
+      plots.reset(known.history.all);
+    }
     if (known?.status) {
-      this.plots.setStatus(known.status);
+      plots.setStatus(known.status);
     }
-    const said = linkReason(this.model.link);
     const problem = known?.instance.problem ? instanceReason(known) : null;
-    const gone = this.model.instances && !known ? GONE : null;
-    this.plots.setAway(said ?? problem ?? gone);
+    const gone = model.instances && !known ? GONE : null;
+    plots.setAway(linkReason(model.link) ?? problem ?? gone);
   }
 }
-
-const GONE = {
-  tone: 'calm',
-  sentence: 'The instance that served it has ended.',
-  remedy: 'Run its cell again, and open the plots of the new one.'
-} as const;

@@ -12,7 +12,7 @@ import { ScaleForm } from './ScaleForm';
 /** A command as a button needs it. */
 export type Offered = {
   readonly id: string;
-  readonly label: string;
+  readonly short: string;
   readonly caption: string;
   readonly icon: LabIcon;
 };
@@ -47,11 +47,11 @@ export function Details(props: DetailsProps): React.JSX.Element | null {
         </button>
       </header>
       <div className="wb-Buttons" data-testid="wb-actions">
-        {offers(at).map(({ id, label, caption, icon }) => (
+        {offers(at).map(({ id, short, caption, icon }) => (
           <IconButton
             key={id}
             icon={icon}
-            label={label}
+            label={short}
             title={caption}
             hasText
             onClick={() => run(id, at)}

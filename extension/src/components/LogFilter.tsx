@@ -50,26 +50,31 @@ export function LogFilter({ tail, at, pick }: Props): React.JSX.Element {
           set={replica => pick({ replica })}
         />
       )}
-      <span className="wb-Logs-buttons">
-        <button
-          type="button"
-          className="wb-Button"
-          aria-pressed={tail.isFollowing}
-          onClick={() => (tail.isFollowing ? tail.stop() : tail.follow())}
-          data-testid="wb-log-follow"
-        >
-          {tail.isFollowing ? 'Pause' : 'Follow'}
-        </button>
-        <button
-          type="button"
-          className="wb-Button"
-          onClick={() => tail.clear()}
-          data-testid="wb-log-clear"
-        >
-          Clear
-        </button>
-      </span>
+      <Buttons tail={tail} />
     </form>
+  );
+}
+
+function Buttons({ tail }: Pick<Props, 'tail'>): React.JSX.Element {
+  return (
+    <span className="wb-Logs-buttons">
+      <button
+        type="button"
+        className="wb-Button"
+        onClick={() => tail.setPaused(!tail.isPaused)}
+        data-testid="wb-log-follow"
+      >
+        {tail.isPaused ? 'Follow' : 'Pause'}
+      </button>
+      <button
+        type="button"
+        className="wb-Button"
+        onClick={() => tail.clear()}
+        data-testid="wb-log-clear"
+      >
+        Clear
+      </button>
+    </span>
   );
 }
 

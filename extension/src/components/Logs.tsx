@@ -25,7 +25,7 @@ export function Logs({ tail, model, at }: Props): React.JSX.Element {
   });
   const pick = (part: Partial<Filter>): void =>
     tail.setFilter({ ...tail.filter, ...part });
-  const reason = logReason(tail, model.instance(at.instance));
+  const reason = logReason(tail, model.instances, at.instance);
   return (
     <div className="wb-Logs">
       <LogFilter tail={tail} at={at} pick={pick} />

@@ -21,46 +21,16 @@ type Props = {
   onDelete: () => void;
 };
 
-/** The lines of one instance. */
-type Part = { readonly known: Known; readonly rows: readonly Row[] };
-
 export function Tree(props: Props): React.JSX.Element {
-  const { model, beat, preferences, run } = props;
+  const { model, preferences, run } = props;
   const scroller = React.useRef<HTMLDivElement>(null);
-  const parts = useParts(model, beat, preferences);
-  const rows = React.useMemo(() => parts.flatMap(part => part.rows), [parts]);
+  const all = model.instances ?? [];
+  const parts = useRows(model, props.beat, preferences);
+  const rows = React.useMemo(() => parts.flat(), [parts]);
   const selected = model.selected ? keyOf(model.selected) : '';
-  const stop = rows.some(row => row.key === selected) ? selected : rows[0]?.key;
-  const onSelect = React.useCallback((row: Row) => model.select(row.at), [model]);
-  const onToggle = React.useCallback(
-    (row: Row) => {
-      if (row.isOpen !== null) {
-        model.open(row.at, !row.isOpen);
-      }
-    },
-    [model]
-  );
-  const onKeyDown = useKeys(model, rows, stop ?? '', props.onDelete);
-  const draw = (
-    { history }: Known,
-    row: Row,
-    style?: React.CSSProperties,
-    below?: React.ReactNode
-  ): React.JSX.Element => (
-    <TreeRow
-      key={row.key}
-      row={row}
-      history={history}
-      samples={row.kind === 'instance' ? 0 : beat.samples}
-      isSelected={row.key === selected}
-      isStop={row.key === stop}
-      onSelect={onSelect}
-      onToggle={onToggle}
-      {...(style && { style })}
-    >
-      {below}
-    </TreeRow>
-  );
+  const stop = rows.some(row => row.key === selected) ? selected : (rows[0]?.key ?? '');
+  const onKeyDown = useKeys(model, rows, stop, props.onDelete);
+  const drawIn = useDrawing(props, selected, stop);
   return (
     <div
       ref={scroller}
@@ -70,22 +40,21 @@ export function Tree(props: Props): React.JSX.Element {
       data-testid="wb-tree"
       onKeyDown={onKeyDown}
     >
-      {parts.map(({ known, rows: own }) => {
+      {all.map((known, index) => {
         const reason = instanceReason(known);
         const notice = reason && <Notice reason={reason} run={run} />;
-        return runsOf(own).map(lines =>
+        const draw = drawIn(known, notice);
+        return runsOf(parts[index] ?? []).map(lines =>
           lines[0]?.kind === 'replica' ? (
             <Run
               key={`run ${lines[0].key}`}
               rows={lines}
               selected={selected}
               scroller={scroller}
-              draw={(row, style) => draw(known, row, style)}
+              draw={draw}
             />
           ) : (
-            lines.map(row =>
-              draw(known, row, undefined, row.kind === 'instance' ? notice : undefined)
-            )
+            lines.map(row => draw(row))
           )
         );
       })}
@@ -93,22 +62,55 @@ export function Tree(props: Props): React.JSX.Element {
   );
 }
 
-function useParts(model: Model, beat: Beat, preferences: Preferences): readonly Part[] {
+type Draw = (row: Row, style?: React.CSSProperties) => React.JSX.Element;
+
+/** How lines of an instance are drawn, its notice below its own. */
+function useDrawing(
+  { model, beat }: Props,
+  selected: string,
+  stop: string
+): (known: Known, notice: React.ReactNode) => Draw {
+  const onSelect = React.useCallback((row: Row) => model.select(row.at), [model]);
+  const onToggle = React.useCallback(
+    (row: Row) => {
+      if (row.isOpen !== null) {
+        model.open(row.at, !row.isOpen);
+      }
+    },
+    [model]
+  );
+  return ({ history }, notice) =>
+    function draw(row, style) {
+      return (
+        <TreeRow
+          key={row.key}
+          row={row}
+          history={history}
+          samples={row.kind === 'instance' ? 0 : beat.samples}
+          isSelected={row.key === selected}
+          isStop={row.key === stop}
+          onSelect={onSelect}
+          onToggle={onToggle}
+          {...(style && { style })}
+        >
+          {row.kind === 'instance' && notice}
+        </TreeRow>
+      );
+    };
+}
+
+function useRows(model: Model, beat: Beat, preferences: Preferences): Row[][] {
   const { openReplicasUpTo } = preferences;
-  return React.useMemo(() => {
-    const all = model.instances ?? [];
-    return all.map((known, index) => ({
-      known,
-      rows: rowsOf(
-        known,
-        { position: index + 1, siblings: all.length },
-        (at, usual) => model.isOpen(at, usual),
+  return React.useMemo(
+    () =>
+      rowsOf(model.instances ?? [], {
+        isOpen: (at, usual) => model.isOpen(at, usual),
         openReplicasUpTo
-      )
-    }));
+      }),
     // The model is one object that changes; `changes` says when.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [model, beat.changes, openReplicasUpTo]);
+    [model, beat.changes, openReplicasUpTo]
+  );
 }
 
 /** Arrow keys walk, open and close; the focus follows once the line is drawn. */
@@ -126,28 +128,29 @@ function useKeys(
     }
   });
   return event => {
-    if (event.target instanceof HTMLElement && event.target.role !== 'treeitem') {
+    const { target, key } = event;
+    if (!(target instanceof HTMLElement) || target.role !== 'treeitem') {
       return;
     }
-    if (event.key === 'Delete') {
+    if (key === 'Delete') {
       onDelete();
       return;
     }
-    const step = move(rows, current, event.key);
+    const step = move(rows, current, key);
     if (step) {
       event.preventDefault();
       event.stopPropagation();
-      apply(model, step, key => (wanted.current = key));
+      take(model, step);
+      wanted.current = step.open === undefined ? step.to.key : '';
     }
   };
 }
 
-function apply(model: Model, { to, open }: Move, focus: (key: string) => void): void {
-  if (open !== undefined) {
-    model.open(to.at, open);
-  } else {
-    focus(to.key);
+function take(model: Model, { to, open }: Move): void {
+  if (open === undefined) {
     model.select(to.at);
+  } else {
+    model.open(to.at, open);
   }
 }
 

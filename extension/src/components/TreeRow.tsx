@@ -8,7 +8,7 @@ import { sparkPath, type History } from '../history';
 import type { Row } from '../rows';
 import { MarkSign } from './parts';
 
-const SPARK = { width: 44, height: 16 };
+const SPARK = { width: 36, height: 18 };
 
 export type RowProps = {
   row: Row;
@@ -102,15 +102,17 @@ function Measured({
       >
         <path d={path} />
       </svg>
-      <span className="wb-Row-rate" title="Requests per second" data-testid="wb-rate">
-        {format.rate(rates?.requests_per_s)}
-      </span>
-      <span
-        className="wb-Row-latency"
-        title="Latency: 99 of 100 requests are faster"
-        data-testid="wb-p99"
-      >
-        {format.latency(rates?.p99_ms)}
+      <span className="wb-Row-numbers">
+        <span className="wb-Row-rate" title="Requests per second" data-testid="wb-rate">
+          {format.rate(rates?.requests_per_s)}
+        </span>
+        <span
+          className="wb-Row-latency"
+          title="Latency: 99 of 100 requests are faster"
+          data-testid="wb-p99"
+        >
+          {format.latency(rates?.p99_ms)}
+        </span>
       </span>
     </span>
   );
