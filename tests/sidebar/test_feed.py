@@ -5,6 +5,7 @@ import msgspec
 from tests.sidebar.fake_instance import FakeInstance, sample
 from tests.sidebar.waiting import eventually
 from workbench import __version__
+from workbench.sidebar import control, watch
 from workbench.sidebar.messages import InstancesMessage, ProblemKind
 from workbench.spec.events import HistoryEvent, SampleEvent, StatusEvent
 from workbench.spec.status import ServeStatus
@@ -152,7 +153,23 @@ async def test_an_instance_whose_controller_is_away_says_so_and_comes_back(
     assert (await page.event(StatusEvent)).status.instance.id == "i1"
 
 
-async def test_a_short_absence_is_not_worth_a_word(instance, announce, open_page):
+async def test_an_instance_that_hangs_is_a_problem_too(
+    instance, announce, open_page, monkeypatch
+):
+    monkeypatch.setattr(control, "_SILENCE_S", 0.2)
+    monkeypatch.setattr(watch, "_GRACE_S", 0.1)
+    announce(instance)
+    page = await open_page()
+
+    await page.event(HistoryEvent)
+
+    await page.problem(ProblemKind.CONTROLLER_AWAY)
+
+
+async def test_a_short_absence_is_not_worth_a_word(
+    instance, announce, open_page, monkeypatch
+):
+    monkeypatch.setattr(watch, "_GRACE_S", 60.0)
     announce(instance)
     page = await open_page()
     await page.event(HistoryEvent)

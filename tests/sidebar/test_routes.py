@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -41,6 +42,19 @@ async def test_the_list_says_of_each_instance_how_it_is(instance, announce, ask)
         "problem": None,
     }
     assert second["problem"]["kind"] == "wrong_token"
+
+
+async def test_an_instance_that_hangs_does_not_hold_up_the_list(
+    instance, announce, ask, monkeypatch
+):
+    monkeypatch.setattr(desk, "_PROBE_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        instance.url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        announce(instance)
+
+        _, listed = await ask("GET", "instances")
+
+    assert listed["instances"][0]["problem"]["kind"] == "controller_away"
 
 
 async def test_scaling_asks_the_instance(instance, announce, ask):

@@ -27,7 +27,7 @@ __all__ = ["About", "ControlClient", "DeclinedError", "ForeignError"]
 _CONNECT_S = 5.0
 _ANSWER_S = 10.0
 # A sample comes each half second: a stream that is silent for so long is none.
-_SILENCE_S = 10.0
+_SILENCE_S = 5.0
 # A deletion waits for calls that run; scaling for the controller only.
 _DELETE_S = 300.0
 _MOST_LINE_BYTES = 64 * 2**20

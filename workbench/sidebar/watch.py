@@ -21,9 +21,9 @@ __all__ = ["Watch"]
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 _LONGEST_REMOTE_PAUSE_S = 5.0
-# A break that ends sooner is not worth a word: an instance that was told to end leaves
+# Silence that ends sooner is not worth a word: an instance that was told to end leaves
 # the list in this time, a controller that was restarted answers again.
-_GRACE_S = 1.5
+_GRACE_S = 2.0
 
 _log = logging.getLogger(__name__)
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -49,8 +49,7 @@ class Watch:
         self._problem: Problem | None = None
         self._told: tuple[str, Problem | None] = ("", None)
         self._pause_s = _FIRST_PAUSE_S
-        self._broken_at: float | None = None
-        self._was_live = False
+        self._heard_at: float | None = None
         self._task: asyncio.Task[None] | None = None
         self.is_ending = False
         """It was told to end: that it goes silent is no problem."""
@@ -108,8 +107,7 @@ class Watch:
         except msgspec.DecodeError as error:
             msg = f"{self.contact.url} sends what cannot be read: {error}."
             raise ForeignError(msg) from error
-        self._was_live = True
-        self._broken_at = None
+        self._heard_at = asyncio.get_running_loop().time()
         self._pause_s = _FIRST_PAUSE_S
         self._say(mismatch(self._version))
         message = relayed(self.contact.id, event, line)
@@ -117,13 +115,14 @@ class Watch:
         self._on_message(message)
 
     def _break(self, error: InstanceError) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._broken_at is None:
-            self._broken_at = now
         is_silent = type(error) is InstanceError
-        is_brief = self._was_live and now - self._broken_at < _GRACE_S
-        if not (is_silent and (is_brief or self.is_ending)):
+        if not (is_silent and (self._was_heard_just_now() or self.is_ending)):
             self._say(diagnose(self.contact, error, self._version))
+
+    def _was_heard_just_now(self) -> bool:
+        if self._heard_at is None:
+            return False
+        return asyncio.get_running_loop().time() - self._heard_at < _GRACE_S
 
     def _say(self, problem: Problem | None) -> None:
         self._problem = problem
