@@ -23,6 +23,7 @@ from workbench.errors import (
     ShippingError,
 )
 from workbench.routing.call import Receiver, Ticket
+from workbench.stream_argument import Forwarding, Source, StreamArgument
 from workbench.wire.messages import Buffers, Call, Failure, HttpReply, Result
 
 __all__ = [
@@ -70,6 +71,7 @@ class _Sent:
         self._is_cancelled = False
         self._made_at = 0.0 if call.extras is None else time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
+        self._forwarding: Forwarding | None = None
         self._is_local = runtime.is_here()
 
     @property
@@ -122,6 +124,8 @@ class _Sent:
         self._ticket = self._runtime.router.submit(
             self._deployment, self._call, buffers, cast("Receiver", self)
         )
+        if self._forwarding is not None:
+            self._forwarding.start(self._ticket)
 
     def _time_out(self) -> None:
         if self._ticket is not None:
@@ -135,6 +139,9 @@ class _Sent:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._forwarding is not None:
+            self._forwarding.stop()
+            self._forwarding = None
 
     def _send_when_ready(
         self, args: tuple[object, ...], kwargs: dict[str, object]
@@ -146,9 +153,15 @@ class _Sent:
     async def _resolve_and_submit(
         self, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> None:
+        streams: list[Source] = []
         try:
-            ready = [await _resolve(each) for each in args]
-            named = {name: await _resolve(each) for name, each in kwargs.items()}
+            ready = [await _resolve(each, streams) for each in args]
+            named = {
+                name: await _resolve(each, streams) for name, each in kwargs.items()
+            }
+            if streams:
+                self._call = replace(self._call, streams=len(streams))
+                self._forwarding = Forwarding(streams)
             self._submit(dump_value((tuple(ready), named)))
         except Exception as error:  # noqa: BLE001 - it is this call's answer
             self._fail(error)
@@ -156,6 +169,7 @@ class _Sent:
     def _cancel_here(self) -> None:
         if self._ticket is not None:
             self._ticket.cancel()
+        self._is_answered()
         self._fail(
             RequestCancelledError(f"The call to {self._deployment} was cancelled.")
         )
@@ -165,7 +179,9 @@ class _Sent:
 
     # Receiver: what this kind of response does not expect is nothing to it.
     def on_credit(self, size: int) -> None:
-        """Uploads belong to HTTP."""
+        """The replica has used so much of the streams among the arguments."""
+        if self._forwarding is not None:
+            self._forwarding.give(size)
 
 
 _running: set[asyncio.Future[None]] = set()
@@ -288,6 +304,16 @@ class DeploymentResponseGenerator(_Sent):
             raise item
         return self._use(item)
 
+    async def raw_items(self) -> AsyncIterator[list[bytes]]:
+        """Items as they came, for whoever passes them on."""
+        while True:
+            while (item := self._take_nowait()) is None:
+                await asyncio.wrap_future(self._next_arrival())
+            if isinstance(item, StopAsyncIteration):
+                return
+            self._credit(item)
+            yield [bytes(part) for part in item]
+
     # Receiver
 
     def on_reply(self, _message: Result | HttpReply, buffers: Buffers) -> None:
@@ -328,9 +354,12 @@ class DeploymentResponseGenerator(_Sent):
             raise self._end
 
     def _use(self, buffers: Buffers) -> object:
+        self._credit(buffers)
+        return load_value(buffers)
+
+    def _credit(self, buffers: Buffers) -> None:
         size = sum(len(each) for each in buffers)
         self._on_loop(lambda: self._ticket.credit(size) if self._ticket else None)
-        return load_value(buffers)
 
     def _next_arrival(self) -> "concurrent.futures.Future[None]":
         with self._lock:
@@ -349,13 +378,13 @@ class DeploymentResponseGenerator(_Sent):
             waiting.set_result(None)
 
 
-async def _resolve(value: object) -> object:
-    """The value behind a response that was passed as an argument."""
+async def _resolve(value: object, streams: list[Source]) -> object:
+    """The value behind a response that was passed as an argument; a stream's stand-in."""
     if isinstance(value, DeploymentResponse):
         return await value
     if isinstance(value, DeploymentResponseGenerator):
-        msg = "A stream cannot be an argument yet; collect its items first."
-        raise TypeError(msg)
+        streams.append(value)
+        return StreamArgument(len(streams) - 1)
     return value
 
 

@@ -240,3 +240,87 @@ def test_nothing_is_left_behind(run, tmp_path, monkeypatch):
 
     assert list(tmp_path.iterdir()) == []
     assert not [t for t in threading.enumerate() if t.name == "workbench-local-local"]
+
+
+@serve.deployment
+class Source:
+    async def count(self, limit):
+        for number in range(limit):
+            if number == 50:
+                raise ValueError("fifty")
+            yield number
+
+
+@serve.deployment
+class Sink:
+    async def total(self, numbers):
+        return sum([number async for number in numbers])
+
+    def total_in_a_thread(self, numbers, more):
+        return sum(numbers) + sum(more)
+
+    async def first(self, numbers):
+        return await anext(numbers)
+
+    async def doubled(self, numbers):
+        async for number in numbers:
+            yield 2 * number
+
+
+@serve.deployment
+class Both:
+    def __init__(self, source, sink):
+        self.source = source.options(stream=True)
+        self.sink = sink
+
+    async def __call__(self, method, *limits):
+        streams = [self.source.count.remote(limit) for limit in limits]
+        return await getattr(self.sink, method).remote(*streams)
+
+    async def chain(self, limit):
+        doubled = self.sink.options(stream=True).doubled
+        twice = doubled.remote(doubled.remote(self.source.count.remote(limit)))
+        return [number async for number in twice]
+
+
+def test_a_stream_can_be_an_argument(run):
+    handle = run(Both.bind(Source.bind(), Sink.bind()))
+
+    assert handle.remote("total", 10).result() == 45
+    assert handle.remote("total_in_a_thread", 10, 4).result() == 51
+    assert handle.remote("first", 40).result() == 0
+    assert handle.chain.remote(3).result() == [0, 4, 8]
+    with pytest.raises(ValueError, match="fifty"):
+        handle.remote("total", 60).result()
+
+
+def test_a_slow_reader_holds_back_the_writer_of_a_stream_it_was_passed(run):
+    made = []
+
+    @serve.deployment
+    class Source:
+        async def chunks(self):
+            while True:
+                made.append(1)
+                yield bytes(64 * 1024)
+
+    @serve.deployment
+    class Sink:
+        async def read(self, chunks, count):
+            for _ in range(count):
+                await anext(chunks)
+            await asyncio.sleep(0.2)
+            return len(made)
+
+    @serve.deployment
+    class Both:
+        def __init__(self, source, sink):
+            self.source, self.sink = source, sink
+
+        async def __call__(self, count):
+            stream = self.source.options(stream=True).chunks.remote()
+            return await self.sink.read.remote(stream, count)
+
+    handle = run(Both.bind(Source.bind(), Sink.bind()))
+
+    assert handle.remote(20).result() < 20 + 32

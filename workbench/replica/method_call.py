@@ -4,6 +4,7 @@
 loop; `def` in a thread, where its arguments and its answer are (un)pickled too.
 """
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -17,8 +18,9 @@ from workbench.replica.shape import Shape, shape_of
 from workbench.replica.streams import pump
 from workbench.replica.threads import Threads
 from workbench.replica.user_code import UserCode
+from workbench.stream_argument import IncomingStream, StreamArgument, read_part
 from workbench.wire.channel import Channel
-from workbench.wire.messages import Buffers, Call, FailureKind, Result
+from workbench.wire.messages import Body, Buffers, Call, Credit, FailureKind, Result
 
 __all__ = ["MethodCall"]
 
@@ -32,7 +34,7 @@ class _Pickled(msgspec.Struct, frozen=True):
 class MethodCall(Running):
     """One call through a handle."""
 
-    __slots__ = ("_buffers", "_call", "_threads")
+    __slots__ = ("_buffers", "_call", "_streams", "_threads")
 
     def __init__(
         self, channel: Channel, call: Call, buffers: Buffers, threads: Threads
@@ -41,6 +43,27 @@ class MethodCall(Running):
         self._call = call
         self._buffers = buffers
         self._threads = threads
+        self._streams: list[IncomingStream] = []
+        if call.streams:
+            loop = asyncio.get_running_loop()
+            self._streams = [
+                IncomingStream(loop, self._give_credit) for _ in range(call.streams)
+            ]
+            # The router holds the streams until it sees the call accepted.
+            self._give_credit(0)
+
+    def on_body(self, _part: Body, buffers: Buffers) -> None:
+        """More of the streams among the arguments arrived."""
+        data = bytes(buffers[0])
+        part = read_part(data)
+        self._streams[part.number].put(part, len(data))
+
+    def on_abandoned(self) -> None:
+        for stream in self._streams:
+            stream.end()
+
+    def _give_credit(self, size: int) -> None:
+        self._send(Credit(self.id, size), ())
 
     async def answer(self, code: UserCode) -> None:
         method = self._find(code)
@@ -91,7 +114,13 @@ class MethodCall(Running):
             raise RefusedError(FailureKind.UNREADABLE, msg) from error
         self._buffers = ()
         args, kwargs = loaded
+        if self._streams:
+            args = map(self._stream_for, args)
+            kwargs = {name: self._stream_for(each) for name, each in kwargs.items()}
         return method(*args, **kwargs)
+
+    def _stream_for(self, value: object) -> object:
+        return self._streams[value.number] if type(value) is StreamArgument else value
 
     async def _send_answer(self, value: object) -> None:
         if self._call.stream:

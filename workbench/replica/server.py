@@ -264,7 +264,7 @@ class ReplicaServer:
 
     def _on_body(self, channel: Channel, part: Body, buffers: Buffers) -> None:
         running = self._find(channel, part.id)
-        if isinstance(running, Exchange):
+        if isinstance(running, Exchange | MethodCall):
             running.on_body(part, buffers)
 
     def _on_socket_part(

@@ -104,6 +104,8 @@ class Call(_Message, frozen=True, tag=10):
     request_id: str
     stream: bool
     extras: Extras | None = None
+    streams: int = 0
+    """How many of its arguments are streams, which follow as `Body`."""
 
 
 class HttpCall(_Message, frozen=True, tag=11):
