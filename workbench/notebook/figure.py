@@ -107,7 +107,7 @@ def _traffic_charts(app: str, samples: Sequence[Sample]) -> Iterator[_Chart]:
     )
     yield _Chart(
         title="Calls",
-        unit="number now",
+        unit="count",
         counts=True,
         lines=[
             _line("ongoing", _BLUE, "solid", total(lambda one: one.ongoing)),
@@ -116,7 +116,7 @@ def _traffic_charts(app: str, samples: Sequence[Sample]) -> Iterator[_Chart]:
     )
     yield _Chart(
         title="Replicas",
-        unit="number",
+        unit="count",
         counts=True,
         lines=[
             _line("running", _BLUE, "solid", total(lambda one: one.replicas)),
@@ -135,10 +135,12 @@ def _replica_charts(app: str, samples: Sequence[Sample]) -> Iterator[_Chart]:
         if one.deployment.startswith(prefix)
     }
 
+    has_several = len(set(names.values())) > 1
+
     def lines(pick: Callable[[ReplicaSample], float]) -> list[_Line]:
         return [
             _line(
-                f"{name} {replica.rpartition('#')[2][:6]}",
+                f"{name} {replica[:8]}" if has_several else replica[:8],
                 _REPLICAS[number % len(_REPLICAS)],
                 _DASHES[number % len(_DASHES)],
                 [

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -251,7 +252,7 @@ def _look_once(backend: Source) -> Known:
 def _missing() -> str:
     """What keeps the panel from being live, as a sentence; empty if nothing does."""
     try:
-        from workbench.notebook import panel_widget  # noqa: F401, PLC0415 - may be missing
+        import_module("workbench.notebook.panel_widget")
     except ImportError:
         return (
             "For live plots: `%pip install anywidget`, then restart the kernel "
