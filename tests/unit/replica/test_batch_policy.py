@@ -1,5 +1,7 @@
 """What goes into a batch, and when it is due."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,8 +112,9 @@ def test_options_that_cannot_be_are_refused_with_their_value(options, error, say
     drops=st.sets(st.integers(0, 59)),
 )
 def test_every_item_is_run_once_in_order_and_no_batch_is_too_large(sizes, limit, drops):
+    options: dict[str, Any] = {"batch_size_fn": sum, "batch_wait_timeout_s": 0}
     batches: BatchQueue[tuple[int, int]] = BatchQueue(
-        BatchOptions(max_batch_size=limit, batch_size_fn=sum, batch_wait_timeout_s=0)
+        BatchOptions(max_batch_size=limit, **options)
     )
     items = list(enumerate(sizes))
     for item in items:

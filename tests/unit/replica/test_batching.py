@@ -262,10 +262,10 @@ async def test_a_sync_generator_does_too_and_may_fail_one_caller():
     async def collect(name):
         return [step async for step in count(name)]
 
-    a, b = await asyncio.gather(collect("a"), collect("b"), return_exceptions=True)
+    both = await asyncio.gather(collect("a"), collect("b"), return_exceptions=True)
 
-    assert a == ["a0", "a1"]
-    assert isinstance(b, ValueError)
+    assert both[0] == ["a0", "a1"]
+    assert isinstance(both[1], ValueError)
 
 
 async def test_a_caller_who_stops_reading_ends_a_stream_that_nobody_else_reads():
