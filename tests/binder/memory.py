@@ -34,6 +34,8 @@ class MemoryWatch:
         self.at_peak: dict[str, float] = {}
         """Megabytes of each command when most was used."""
         self.is_over = False
+        self.rounds = 0
+        """How often it has looked."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -52,6 +54,7 @@ class MemoryWatch:
             found = running_with(self._marker)
             shares = {pid: share_mb(pid) for pid in found}
             self.now_mb = sum(shares.values())
+            self.rounds += 1
             if self.now_mb > self.peak_mb:
                 self.peak_mb = self.now_mb
                 self.at_peak = {f"{found[pid]} ({pid})": shares[pid] for pid in found}
