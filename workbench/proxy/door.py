@@ -70,17 +70,18 @@ class Door:
         router: Routes,
         options: HTTPOptions,
         *,
-        patience_s: float = 30.0,
         beat_s: float = 1.0,
     ) -> None:
         self.router = router
         self.options = options
         self.is_draining = False
         self.beat = 0
-        self.idle_beats = 1 + math.ceil(options.keep_alive_timeout_s / beat_s)
+        self.idle_beats = _beats(options.keep_alive_timeout_s, beat_s)
         """How long a connection may wait for its next request."""
-        self.patience_beats = 1 + math.ceil(patience_s / beat_s)
-        """How long a client may take for a head, or pause within a small body."""
+        self.head_beats = _beats(options.header_timeout_s, beat_s)
+        """How long a client may take for a head."""
+        self.body_beats = _beats(options.body_timeout_s, beat_s)
+        """How long a client may pause within a body."""
         self.ping_beats = _beats(options.websocket_ping_interval_s, beat_s)
         """How long nothing may come on a WebSocket before it is pinged."""
         self.pong_beats = _beats(options.websocket_ping_timeout_s, beat_s)

@@ -14,9 +14,11 @@ from typing import Any, cast
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from workbench.proxy import pages
 from workbench.proxy.destination import Peer
 from workbench.proxy.door import NEVER, Door
 from workbench.proxy.exchange import Exchange
+from workbench.proxy.reader import RequestReader
 from workbench.proxy.reply import (
     CLOSE_LINE,
     CONTINUE,
@@ -25,7 +27,7 @@ from workbench.proxy.reply import (
     page_reply,
     render_whole,
 )
-from workbench.proxy.request import Request, RequestReader
+from workbench.proxy.request import Request
 from workbench.proxy.upgrade import SocketExchange
 from workbench.proxy.websocket import SocketConnection
 
@@ -64,7 +66,7 @@ class HttpProtocol(asyncio.Protocol):
         self.is_congested = False
         self.expires = NEVER
         self.connections: set[Any] = server_state.connections
-        self._reader = RequestReader()
+        self._reader = RequestReader(self.door.options)
         self._waiting = self._reader.requests
         self._exchange: Exchange | None = None
         self._leftover: Request | None = None
@@ -80,7 +82,7 @@ class HttpProtocol(asyncio.Protocol):
         # uvloop's transports are none of asyncio's classes.
         self.transport = cast("asyncio.Transport", transport)
         self.peer = _peer(self.transport)
-        self.expires = self.door.beat + self.door.patience_beats
+        self.expires = self.door.beat + self.door.head_beats
         self.connections.add(self)
         self.door.join(self)
 
@@ -94,10 +96,13 @@ class HttpProtocol(asyncio.Protocol):
         if exchange is not None and exchange.is_uploading:
             self._upload(exchange)
         self._advance()
-        if self._exchange is not None:
-            self.expires = NEVER
-        elif reader.is_mid_body or (reader.is_mid_head and not was_mid_head):
-            self.expires = self.door.beat + self.door.patience_beats
+        exchange, door = self._exchange, self.door
+        if exchange is not None:
+            self.expires = door.beat + door.body_beats if reader.is_mid_body else NEVER
+        elif reader.is_mid_body:
+            self.expires = door.beat + door.body_beats
+        elif reader.is_mid_head and not was_mid_head:
+            self.expires = door.beat + door.head_beats
         self.regulate()
 
     def eof_received(self) -> None:
@@ -135,10 +140,19 @@ class HttpProtocol(asyncio.Protocol):
 
     def expire(self) -> None:
         """Close: idle for too long, or stuck. A download still going on is neither."""
+        door = self.door
         unsent = self.transport.get_write_buffer_size()
         if unsent and unsent != self._unsent_at_expiry:
             self._unsent_at_expiry = unsent
-            self.expires = self.door.beat + self.door.idle_beats
+            self.expires = door.beat + door.idle_beats
+        elif self._is_over or self._leftover is not None:
+            self.cut()
+        elif self._exchange is not None:
+            self._expire_body(self._exchange)
+        elif self._reader.is_mid_body:
+            self._refuse(pages.SLOW_BODY)
+        elif self._reader.is_mid_head:
+            self._refuse(pages.SLOW_HEAD)
         else:
             self.cut()
 
@@ -193,6 +207,14 @@ class HttpProtocol(asyncio.Protocol):
                 self.transport.pause_reading()
 
     # -- steps of these ----------------------------------------------------------------
+
+    def _expire_body(self, exchange: Exchange) -> None:
+        """Nothing came of a body for a while: whose fault is it?"""
+        if exchange.is_uploading and self._is_reading:
+            exchange.request.keeps_alive = False
+            exchange.refuse(pages.SLOW_BODY)
+        else:
+            self.expires = self.door.beat + self.door.body_beats
 
     def _upload(self, exchange: Exchange) -> None:
         exchange.upload()

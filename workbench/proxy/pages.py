@@ -10,23 +10,24 @@ from workbench.proxy.reply import Page
 from workbench.wire.messages import Failure, FailureKind
 
 __all__ = [
-    "HEAD_TOO_LARGE",
-    "MAX_HEAD_BYTES",
     "NOT_READY",
+    "SLOW_BODY",
+    "SLOW_HEAD",
+    "body_too_large",
     "failed",
+    "head_too_large",
     "healthz",
     "malformed",
     "not_found",
     "not_implemented",
     "routes",
     "timed_out",
+    "too_many_headers",
+    "url_too_long",
 ]
 
-MAX_HEAD_BYTES = 64 * 1024
-
-HEAD_TOO_LARGE = Page(
-    431, f"The request line and headers exceed {MAX_HEAD_BYTES // 1024} KiB."
-)
+SLOW_HEAD = Page(408, "The request's head did not come in time.")
+SLOW_BODY = Page(408, "The request's body did not come on in time.")
 NOT_READY = Page(
     503, "This proxy has not received its routes yet. Try again in a moment."
 )
@@ -60,6 +61,26 @@ def not_found(path: str, base_url: str) -> Page:
 def malformed(what: str) -> Page:
     """The bytes are not a request."""
     return Page(400, f"Malformed request: {what}.")
+
+
+def url_too_long(limit: int) -> Page:
+    """More path and query than `max_url_bytes`."""
+    return Page(414, f"The path and query exceed {limit} bytes.")
+
+
+def head_too_large(limit: int) -> Page:
+    """More than `max_header_bytes`."""
+    return Page(431, f"The request line and headers exceed {limit} bytes.")
+
+
+def too_many_headers(limit: int) -> Page:
+    """More than `max_headers`."""
+    return Page(431, f"There are more than {limit} headers.")
+
+
+def body_too_large(limit: int) -> Page:
+    """More than `max_body_bytes`."""
+    return Page(413, f"The body exceeds {limit} bytes.")
 
 
 def not_implemented(what: str, status: int = 501) -> Page:

@@ -1,6 +1,6 @@
 """How the proxy listens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 __all__ = ["DEFAULT_PORT", "HTTPOptions"]
 
@@ -15,9 +15,25 @@ class HTTPOptions:
     port: int | None = None
     """None: 8000, or the next free port above it."""
     root_path: str = ""
-    keep_alive_timeout_s: float = 90.0
+    """Path under which a proxy in front of this one serves it, and which it takes off:
+    applications see it before their own prefix."""
     request_timeout_s: float | None = None
     """None: no limit. Past it a request is cancelled and answered with 408."""
+    keep_alive_timeout_s: float = 90.0
+    """How long a connection may wait for its next request."""
+    header_timeout_s: float = 30.0
+    """How long a client may take to send a request's head; then 408."""
+    body_timeout_s: float = 60.0
+    """How long a client may pause within a request's body; then 408."""
+    max_url_bytes: int = 16 * 1024
+    """A longer path and query is answered with 414."""
+    max_header_bytes: int = 64 * 1024
+    """A longer head, with the request's line, is answered with 431."""
+    max_headers: int = 256
+    """More headers than that are answered with 431."""
+    max_body_bytes: int | None = None
+    """A longer body is answered with 413; None: no limit. Bodies are passed on as they
+    come and never held whole."""
     max_websocket_message_bytes: int = 16 * 1024 * 1024
     """A longer message from a client closes its WebSocket with 1009."""
     websocket_ping_interval_s: float | None = 20.0
@@ -30,7 +46,18 @@ class HTTPOptions:
     connection, and time on the one loop that serves all of them."""
 
     def __post_init__(self) -> None:
-        """Reject a port that cannot exist."""
+        """Reject what cannot be."""
         if self.port is not None and not 0 <= self.port <= 65535:
             msg = f"port must be between 0 and 65535; got {self.port}."
             raise ValueError(msg)
+        if self.root_path and not self.root_path.startswith("/"):
+            msg = f"root_path must begin with a slash; got {self.root_path!r}."
+            raise ValueError(msg)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.startswith("max_") and value is not None and value < 1:
+                msg = f"{field.name} must be at least 1; got {value}."
+                raise ValueError(msg)
+            if field.name.endswith("_s") and value is not None and value < 0:
+                msg = f"{field.name} must not be negative; got {value}."
+                raise ValueError(msg)

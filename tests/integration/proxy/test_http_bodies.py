@@ -21,7 +21,7 @@ class TestBodies:
 
     def test_a_chunked_body_that_comes_whole_travels_inline(self, client, router):
         client.send(
-            b"POST /held HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"POST /held HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
         )
         call = router.next_call()
@@ -44,7 +44,9 @@ class TestBodies:
         assert client.read().status == 200
 
     def test_chunks_travel_as_they_come(self, client, router):
-        client.send(b"POST /held HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send(
+            b"POST /held HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         call = router.next_call()
         client.send(b"3\r\nabc\r\n")
         call.wait_until(lambda call: call.body == b"abc")
@@ -57,7 +59,9 @@ class TestBodies:
 
     def test_no_more_is_read_than_the_replica_takes(self, client, router):
         size = 64 * MIB
-        client.send(b"POST /held HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size)
+        client.send(
+            b"POST /held HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
+        )
         call = router.next_call()
         sent = send_what_fits(client, router, b"x" * size)
         assert sent < size
@@ -156,19 +160,19 @@ class TestAnswers:
         assert (answer.headers["content-length"], len(answer.body)) == (str(size), size)
 
     def test_head_has_the_length_and_no_body(self, client, router):
-        client.send(b"HEAD /held HTTP/1.1\r\n\r\n")
+        client.send(b"HEAD /held HTTP/1.1\r\nHost: h\r\n\r\n")
         router.next_call().reply(body=b"12345")
         answer = client.read("HEAD")
         assert answer.headers["content-length"] == "5"
 
-        client.send(b"HEAD /held HTTP/1.1\r\n\r\n")
+        client.send(b"HEAD /held HTTP/1.1\r\nHost: h\r\n\r\n")
         router.next_call().reply(length=77)
         assert client.read("HEAD").headers["content-length"] == "77"
-        assert client.ask(b"HEAD /no HTTP/1.1\r\n\r\n", "HEAD").status == 404
+        assert client.ask(b"HEAD /no HTTP/1.1\r\nHost: h\r\n\r\n", "HEAD").status == 404
         assert client.ask(ECHO).status == 200
 
     def test_head_of_a_stream_ends_with_its_head_and_the_call(self, client, router):
-        client.send(b"HEAD /held HTTP/1.1\r\n\r\n")
+        client.send(b"HEAD /held HTTP/1.1\r\nHost: h\r\n\r\n")
         call = router.next_call()
         call.reply(body=b"first", more=True)
 

@@ -9,24 +9,24 @@ from workbench.spec.http import HTTPOptions
 from workbench.wire.messages import FailureKind
 
 MALFORMED = {
-    "no method": b"/ HTTP/1.1\r\n\r\n",
+    "no method": b"/ HTTP/1.1\r\nHost: h\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "no version": b"GET / HTTP/x\r\n\r\n",
     "header without a colon": b"GET / HTTP/1.1\r\nHost\r\n\r\n",
-    "space in a name": b"GET / HTTP/1.1\r\nA B: c\r\n\r\n",
-    "space before the colon": b"GET / HTTP/1.1\r\nA : c\r\n\r\n",
-    "folded line": b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
-    "control character": b"GET / HTTP/1.1\r\nA: \x00\r\n\r\n",
+    "space in a name": b"GET / HTTP/1.1\r\nHost: h\r\nA B: c\r\n\r\n",
+    "space before the colon": b"GET / HTTP/1.1\r\nHost: h\r\nA : c\r\n\r\n",
+    "folded line": b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n",
+    "control character": b"GET / HTTP/1.1\r\nHost: h\r\nA: \x00\r\n\r\n",
     "bare line feeds": b"GET / HTTP/1.1\nHost: h\n\n",
-    "path beyond ASCII": b"GET /\xc3\xa9 HTTP/1.1\r\n\r\n",
-    "two lengths": b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "path beyond ASCII": b"GET /\xc3\xa9 HTTP/1.1\r\nHost: h\r\n\r\n",
+    "two lengths": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     "length beside chunks": (
-        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
     ),
     "chunks beside a length": (
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"
     ),
-    "length that is no number": b"POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\na",
+    "length that is no number": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +1\r\n\r\na",
     "chunks in HTTP/1.0": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
 }
 
@@ -92,7 +92,7 @@ class TestFailures:
 class TestTimeouts:
     def test_by_header(self, client, router):
         client.send(
-            b"GET /held HTTP/1.1\r\nX-Request-ID: me\r\n"
+            b"GET /held HTTP/1.1\r\nHost: h\r\nX-Request-ID: me\r\n"
             b"X-Request-Timeout-Seconds: 0.05\r\n\r\n"
         )
         call = router.next_call()
@@ -110,7 +110,9 @@ class TestTimeouts:
             assert server.router.next_call().is_cancelled
 
     def test_a_stream_is_cut(self, client, router):
-        client.send(b"GET /held HTTP/1.1\r\nX-Request-Timeout-Seconds: 0.05\r\n\r\n")
+        client.send(
+            b"GET /held HTTP/1.1\r\nHost: h\r\nX-Request-Timeout-Seconds: 0.05\r\n\r\n"
+        )
         call = router.next_call()
         call.reply(body=b"abc", more=True)
 
@@ -132,7 +134,9 @@ class TestRefusals:
         assert router.calls.empty()
 
     def test_a_malformed_chunk_withdraws_the_call(self, client, router):
-        client.send(b"POST /held HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send(
+            b"POST /held HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         call = router.next_call()
         client.send(b"zz\r\n")
 
@@ -141,7 +145,9 @@ class TestRefusals:
         assert call.is_cancelled
 
     def test_a_malformed_chunk_in_the_first_read_calls_nobody(self, client, router):
-        client.send(b"POST /held HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        client.send(
+            b"POST /held HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+        )
 
         assert client.read().status == 400
         client.assert_closed()
@@ -150,19 +156,46 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "head",
         [
-            b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 70_000),
-            b"GET / HTTP/1.1\r\nA: %b\r\n\r\n" % (b"x" * 70_000),
+            b"GET / HTTP/1.1\r\nHost: h\r\nA: %b\r\n\r\n" % (b"x" * 70_000),
             b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 12_000,
-            b"GET / HTTP/1.1\r\nA: " + b"x" * 500_000,
+            b"GET / HTTP/1.1\r\nHost: h\r\nA: " + b"x" * 500_000,
         ],
-        ids=["target", "value", "many", "endless"],
+        ids=["value", "many", "endless"],
     )
     def test_too_large_a_head_is_431_and_closes(self, client, head):
         assert client.ask(head).status == 431
         client.assert_closed()
 
+    def test_too_long_a_path_is_414_and_closes(self, client):
+        target = b"/%b" % (b"x" * 20_000)
+        answer = client.ask(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
+
+        assert answer.status == 414
+        client.assert_closed()
+
+    @pytest.mark.parametrize(
+        "head",
+        [b"Content-Length: 11\r\nExpect: 100-continue", b"Transfer-Encoding: chunked"],
+    )
+    def test_too_long_a_body_is_413_and_closes(self, head):
+        options = HTTPOptions(max_body_bytes=10)
+        with running_server(options) as server, server.client() as client:
+            assert client.ask(post(bytes(10), path=b"/echo")).status == 200
+            client.send(b"POST /held HTTP/1.1\r\nHost: h\r\n%b\r\n\r\n" % head)
+            if head.startswith(b"T"):
+                client.send(b"a\r\n0123456789\r\n")
+                call = server.router.next_call()
+                call.wait_until(lambda call: len(call.body) == 10)
+                client.send(b"1\r\na\r\n")
+                call.wait_until(lambda call: call.is_cancelled)
+
+            assert client.read().status == 413
+            client.assert_closed()
+
     def test_a_large_head_is_taken(self, client):
-        answer = client.ask(b"GET /echo HTTP/1.1\r\nA: %b\r\n\r\n" % (b"x" * 60_000))
+        answer = client.ask(
+            b"GET /echo HTTP/1.1\r\nHost: h\r\nA: %b\r\n\r\n" % (b"x" * 60_000)
+        )
 
         assert answer.status == 200
 
@@ -170,7 +203,9 @@ class TestRefusals:
         "endless", [b"0\r\nA: " + b"x" * 500_000, b"1;" + b"x" * 500_000]
     )
     def test_endless_trailers_and_extensions_are_refused(self, client, router, endless):
-        client.send(b"POST /held HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send(
+            b"POST /held HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         call = router.next_call()
         client.send(endless)
 
@@ -181,7 +216,7 @@ class TestRefusals:
         ("lines", "status"),
         [
             (b"CONNECT h:1 HTTP/1.1", 501),
-            (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked", 501),
+            (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked", 501),
             (b"GET / HTTP/2.0", 505),
         ],
         ids=["connect", "coding", "version"],
@@ -194,7 +229,7 @@ class TestRefusals:
         client.assert_closed()
 
     def test_an_offer_of_http_2_is_not_taken_up(self, client):
-        offer = b"GET /echo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        offer = b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
         client.send(offer * 2 + ECHO)
 
         assert [client.read().status for _ in range(3)] == [200, 200, 200]

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import threading
 
 import pytest
 
@@ -27,12 +29,12 @@ class TestWhereRequestsGo:
         )
 
     def test_health(self, client):
-        answer = client.ask(b"GET /-/healthz HTTP/1.1\r\n\r\n")
+        answer = client.ask(b"GET /-/healthz HTTP/1.1\r\nHost: h\r\n\r\n")
 
         assert (answer.status, answer.body) == (200, b"success")
 
     def test_routes(self, client):
-        answer = client.ask(b"GET /-/routes HTTP/1.1\r\n\r\n")
+        answer = client.ask(b"GET /-/routes HTTP/1.1\r\nHost: h\r\n\r\n")
 
         assert answer.headers["content-type"] == "application/json"
         assert json.loads(answer.body) == {"/held": "held", "/echo": "echo"}
@@ -41,7 +43,7 @@ class TestWhereRequestsGo:
     def test_everything_is_503_before_the_first_table(self, path):
         with running_server() as server, server.client() as client:
             server.router.is_ready = False
-            answer = client.ask(b"GET %b HTTP/1.1\r\n\r\n" % path)
+            answer = client.ask(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % path)
 
             assert answer.status == 503
             assert b"has not received its routes yet" in answer.body
@@ -69,7 +71,7 @@ class TestWhereRequestsGo:
     def test_a_root_path_stands_before_the_paths(self):
         options = HTTPOptions(root_path="/outer")
         with running_server(options) as server, server.client() as client:
-            client.send(b"GET /held/x HTTP/1.1\r\n\r\n")
+            client.send(b"GET /held/x HTTP/1.1\r\nHost: h\r\n\r\n")
             call = server.router.next_call()
             call.reply()
             client.read()
@@ -79,7 +81,7 @@ class TestWhereRequestsGo:
             assert call.message.root_path == "/outer/held"
 
     def test_absolute_form_and_fragment_are_understood(self, client):
-        answer = client.ask(b"GET http://other/echo/x?q#f HTTP/1.1\r\n\r\n")
+        answer = client.ask(b"GET http://other/echo/x?q#f HTTP/1.1\r\nHost: h\r\n\r\n")
 
         assert json.loads(answer.body)["path"] == "/echo/x"
         assert json.loads(answer.body)["query"] == "q"
@@ -87,7 +89,7 @@ class TestWhereRequestsGo:
 
 class TestRequestIds:
     def test_a_given_id_travels_and_comes_back(self, client, router):
-        client.send(b"GET /held HTTP/1.1\r\nX-Request-ID: my-id\r\n\r\n")
+        client.send(b"GET /held HTTP/1.1\r\nHost: h\r\nX-Request-ID: my-id\r\n\r\n")
         call = router.next_call()
         call.reply()
 
@@ -96,7 +98,9 @@ class TestRequestIds:
 
     @pytest.mark.parametrize("given", [b"", b"a b", b"\xe9", b"x" * 129])
     def test_an_unfit_id_is_replaced(self, client, given):
-        answer = client.ask(b"GET /echo HTTP/1.1\r\nX-Request-ID: %b\r\n\r\n" % given)
+        answer = client.ask(
+            b"GET /echo HTTP/1.1\r\nHost: h\r\nX-Request-ID: %b\r\n\r\n" % given
+        )
 
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
 
@@ -121,13 +125,17 @@ class TestConnections:
             assert re.fullmatch(r"\w{3}, \d\d .* GMT", answer.headers["date"])
 
     def test_it_closes_when_the_client_says_so(self, client):
-        answer = client.ask(b"GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answer = client.ask(
+            b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        )
 
         assert answer.headers["connection"] == "close"
         client.assert_closed()
 
     def test_bytes_after_a_closing_request_are_ignored(self, client):
-        answer = client.ask(b"GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n" + b"x!")
+        answer = client.ask(
+            b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" + b"x!"
+        )
 
         assert answer.status == 200
         client.assert_closed()
@@ -174,17 +182,73 @@ class TestConnections:
 
     @pytest.mark.parametrize(
         "begun",
-        [b"GET /echo HTT", b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nab"],
+        [
+            b"GET /echo HTT",
+            b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab",
+        ],
         ids=["head", "body"],
     )
-    def test_a_request_that_is_never_finished_is_closed(self, begun):
+    def test_a_request_that_is_never_finished_is_408_and_closes(self, begun):
+        options = HTTPOptions(header_timeout_s=0.05, body_timeout_s=0.05)
         with (
-            running_server(beat_s=0.02, patience_s=0.05) as server,
+            running_server(options, beat_s=0.02) as server,
             server.client() as client,
         ):
             client.send(begun)
 
+            assert client.read().status == 408
             client.assert_closed()
+
+    def test_a_client_that_says_nothing_is_closed(self):
+        options = HTTPOptions(header_timeout_s=0.05)
+        with (
+            running_server(options, beat_s=0.02) as server,
+            server.client() as client,
+        ):
+            client.assert_closed()
+
+    def test_a_body_that_stops_coming_ends_its_call(self):
+        options = HTTPOptions(body_timeout_s=0.05)
+        with (
+            running_server(options, beat_s=0.02) as server,
+            server.client() as client,
+        ):
+            client.send(post(bytes(MIB))[: MIB // 2])
+            call = server.router.next_call()
+            call.wait_until(lambda call: len(call.body) > MIB // 4)
+            call.use_body(len(call.body))
+
+            assert client.read().status == 408
+            client.assert_closed()
+            call.wait_until(lambda call: call.is_cancelled)
+
+    def test_a_replica_that_reads_slowly_is_no_fault_of_the_client(self):
+        options = HTTPOptions(body_timeout_s=0.02, keep_alive_timeout_s=0.02)
+        with (
+            running_server(options, beat_s=0.01) as server,
+            server.client() as client,
+        ):
+            body = bytes(8 * MIB)
+            sending = threading.Thread(target=client.send, args=(post(body),))
+            sending.start()
+            call = server.router.next_call()
+            with server.client() as other:  # idle for as long, and closed for it
+                other.ask(ECHO)
+                other.assert_closed()
+            call.use_body(len(body))
+            call.wait_until(lambda call: call.is_complete)
+            call.reply(body=b"all")
+
+            assert client.read().body == b"all"
+            sending.join()
+
+    def test_half_a_close_is_a_close(self, client, router):
+        client.send(GET)
+        call = router.next_call()
+        client.socket.shutdown(socket.SHUT_WR)
+
+        call.wait_until(lambda call: call.is_cancelled)
+        client.assert_closed()
 
 
 class TestPipelining:
@@ -206,7 +270,9 @@ class TestPipelining:
 
     def test_pages_of_the_proxy_keep_their_place(self, client, router):
         client.send(
-            GET + b"GET /-/healthz HTTP/1.1\r\n\r\n" + b"GET /no HTTP/1.1\r\n\r\n"
+            GET
+            + b"GET /-/healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+            + b"GET /no HTTP/1.1\r\nHost: h\r\n\r\n"
         )
         router.next_call().reply(201)
 
@@ -226,7 +292,9 @@ class TestPipelining:
             assert send_what_fits(client, server.router, requests) < len(requests)
 
     def test_trailers_do_not_become_headers_of_the_next_request(self, client, router):
-        chunked = b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunked = (
+            b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         client.send(chunked + b"0\r\nX-Sneaky: 1\r\n\r\n" + GET)
         assert client.read().status == 200
         call = router.next_call()

@@ -102,8 +102,8 @@ class TestOpening:
             ((b"GET", b"PUT"), 405),
             ((b"Version: 13", b"Version: 8"), 426),
             ((b"AAAA==", b""), 400),
-            ((b"Host: h", b"Content-Length: 1"), 400),
-            ((b"Host: h", b"Sec-WebSocket-Extensions: ,;="), 101),
+            ((b"Host: h", b"Host: h\r\nContent-Length: 1"), 400),
+            ((b"Host: h", b"Host: h\r\nSec-WebSocket-Extensions: ,;="), 101),
         ],
     )
     def test_what_is_no_handshake_is_said_so(self, server, client, change, status):
