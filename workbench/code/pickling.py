@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
+import cloudpickle
 
 from workbench.code.classes import reduce_class
 from workbench.code.closure import find_by_name, is_code, travels_by_value

@@ -22,7 +22,7 @@ from pathlib import Path
 from pickle import PickleBuffer
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
+import cloudpickle
 
 from workbench.code.closure import (
     Use,

@@ -7,7 +7,7 @@ import threading
 import types
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
+import cloudpickle
 import numpy as np
 import pytest
 from hypothesis import given, settings

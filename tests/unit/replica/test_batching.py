@@ -34,6 +34,10 @@ class Model:
         return [2 * number for number in numbers]
 
 
+async def all_of(*calls):
+    return list(await asyncio.gather(*calls))
+
+
 async def test_callers_get_their_own_answers():
     model = Model()
 
@@ -46,7 +50,7 @@ async def test_callers_get_their_own_answers():
 async def test_sync_functions_run_in_a_thread():
     model = Model()
 
-    assert await asyncio.gather(*(model.in_a_thread(n) for n in range(3))) == [0, 2, 4]
+    assert await all_of(*(model.in_a_thread(n) for n in range(3))) == [0, 2, 4]
     assert model.batches == [[0, 1, 2]]
 
 
@@ -55,7 +59,7 @@ async def test_each_parameter_becomes_a_list():
     async def join(a, b="-", *, c="."):
         return [f"{x}{y}{z}" for x, y, z in zip(a, b, c, strict=True)]
 
-    assert await asyncio.gather(join(1), join(2, "x"), join(3, c="!")) == [
+    assert await all_of(join(1), join(2, "x"), join(3, c="!")) == [
         "1-.",
         "2x.",
         "3-!",
@@ -65,12 +69,12 @@ async def test_each_parameter_becomes_a_list():
 async def test_a_call_that_does_not_fit_fails_alone():
     model = Model()
 
-    good, bad = await asyncio.gather(
+    both = await asyncio.gather(
         model.double(1), model.double(1, 2), return_exceptions=True
     )
 
-    assert good == 2
-    assert isinstance(bad, TypeError)
+    assert both[0] == 2
+    assert isinstance(both[1], TypeError)
 
 
 async def test_an_exception_among_the_answers_is_its_callers_alone():
@@ -126,7 +130,7 @@ async def test_arrays_are_taken_apart():
     async def double(numbers):
         return 2 * np.array(numbers)
 
-    assert await asyncio.gather(double(1), double(2)) == [2, 4]
+    assert await all_of(double(1), double(2)) == [2, 4]
 
 
 async def test_a_cancelled_call_that_waits_is_never_run():
@@ -200,7 +204,7 @@ async def test_concurrent_batches_overlap():
         await both.wait()
         return numbers
 
-    assert await asyncio.wait_for(asyncio.gather(meet(1), meet(2)), 10) == [1, 2]
+    assert await asyncio.wait_for(all_of(meet(1), meet(2)), 10) == [1, 2]
 
 
 async def test_options_change_while_it_runs_and_stay_with_the_object():
@@ -223,7 +227,7 @@ async def test_options_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="at least 1; got 0"):
         Model().double.set_max_batch_size(0)
     with pytest.raises(TypeError, match="decorates a function"):
-        batch(3)
+        batch(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"write them out instead of \*numbers"):
 
         @batch
@@ -236,7 +240,7 @@ async def test_an_item_too_large_for_any_batch_is_refused_with_a_reason():
     async def upper(texts):
         return [text.upper() for text in texts]
 
-    assert await asyncio.gather(upper("ab"), upper("c")) == ["AB", "C"]
+    assert await all_of(upper("ab"), upper("c")) == ["AB", "C"]
     with pytest.raises(BatchError, match="max_batch_size=3"):
         await upper("abcd")
 
@@ -250,7 +254,7 @@ async def test_a_generator_answers_each_caller_step_by_step():
     async def collect(limit):
         return [step async for step in count(limit)]
 
-    assert await asyncio.gather(collect(1), collect(3)) == [[0], [0, 1, 2]]
+    assert await all_of(collect(1), collect(3)) == [[0], [0, 1, 2]]
 
 
 async def test_a_sync_generator_does_too_and_may_fail_one_caller():

@@ -192,11 +192,11 @@ def test_loaders_and_options_that_cannot_be_are_refused():
     with pytest.raises(TypeError, match="exactly one model id"):
         multiplexed(lambda a, b: None)
     with pytest.raises(TypeError, match="decorates a function"):
-        multiplexed(3)
+        multiplexed(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="or -1 for no limit; got 0"):
         multiplexed(max_num_models_per_replica=0)
     with pytest.raises(TypeError, match=r"whole number; got 1\.5"):
-        multiplexed(max_num_models_per_replica=1.5)
+        multiplexed(max_num_models_per_replica=1.5)  # type: ignore[arg-type]
 
 
 async def test_the_model_id_is_that_of_the_request():
