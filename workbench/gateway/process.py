@@ -321,9 +321,10 @@ class _Control:
         return int(bound.getsockname()[1])
 
     def _http_url(self) -> str:
-        host = self._config.http.host
+        http = self._config.http
+        host = http.host
         shown = _LOOPBACK if host in ("0.0.0.0", "::", "localhost") else host  # noqa: S104 - compared, not bound
-        return f"http://{shown}:{self._proxies.port}"
+        return f"{http.scheme}://{shown}:{self._proxies.port}"
 
     def _spawn(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]

@@ -2,11 +2,15 @@
 
 import asyncio
 import socket
+import ssl
+from typing import Any
 
 import uvicorn
 
+from workbench.errors import StartError
 from workbench.proxy.door import Door
 from workbench.proxy.http import make_protocol
+from workbench.spec.http import HTTPOptions
 
 __all__ = ["HttpServer"]
 
@@ -29,6 +33,7 @@ class HttpServer:
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=grace_s,
+            **_tls(door.options),
         )
         self._uvicorn = _Uvicorn(config)
         self._serving: asyncio.Task[None] | None = None
@@ -39,7 +44,18 @@ class HttpServer:
         return self._serving is not None and not self._serving.done()
 
     async def open(self) -> None:
-        """Take connections from now on."""
+        """Take connections from now on.
+
+        Raises:
+            StartError: the certificate, its key or the authorities cannot be used.
+        """
+        try:
+            self._uvicorn.config.load()
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            self._sock.close()
+            msg = f"HTTPS cannot be spoken with these files: {error}."
+            hint = "ssl_certfile and ssl_keyfile are a certificate and its key in PEM."
+            raise StartError(msg, hint) from None
         serving = self._uvicorn.serve(sockets=[self._sock])
         self._serving = asyncio.create_task(serving, name="uvicorn")
         await self._uvicorn.has_started.wait()
@@ -54,6 +70,21 @@ class HttpServer:
         if self._serving is not None:
             await self._serving
         self._door.cut_all()
+
+
+def _tls(options: HTTPOptions) -> dict[str, Any]:
+    """What uvicorn is told of certificates: nothing, for plain HTTP."""
+    if options.ssl_certfile is None:
+        return {}
+    return {
+        "ssl_certfile": options.ssl_certfile,
+        "ssl_keyfile": options.ssl_keyfile,
+        "ssl_keyfile_password": options.ssl_keyfile_password,
+        "ssl_ca_certs": options.ssl_ca_certs,
+        "ssl_cert_reqs": ssl.CERT_NONE
+        if options.ssl_ca_certs is None
+        else ssl.CERT_REQUIRED,
+    }
 
 
 class _Uvicorn(uvicorn.Server):

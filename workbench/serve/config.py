@@ -1,6 +1,7 @@
 """Import path `ray.serve.config`: how the proxy listens."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 
 from workbench.spec.http import HTTPOptions
 from workbench.spec.routing import BackpressureSpec, RoutingSpec, parse_routing
@@ -14,6 +15,7 @@ __all__ = [
 
 BackpressureConfig = BackpressureSpec
 
+_PATHS = ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs")
 _MOVED = {"http_host": "host", "http_port": "port"}
 
 
@@ -44,12 +46,24 @@ def http_options(given: HTTPOptions | dict[str, object] | None) -> HTTPOptions |
     Raises:
         ValueError: an unknown option, named with those that exist.
     """
-    if given is None or isinstance(given, HTTPOptions):
-        return given
+    if given is None:
+        return None
+    if isinstance(given, HTTPOptions):
+        return _absolute(given)
     known = {field.name for field in fields(HTTPOptions)}
     for name in given:
         if name not in known:
             better = f"; use {_MOVED[name]!r}" if name in _MOVED else ""
             msg = f"Unknown HTTP option {name!r}{better}; known are {sorted(known)}."
             raise ValueError(msg)
-    return HTTPOptions(**given)  # type: ignore[arg-type]  # checked by name above
+    return _absolute(HTTPOptions(**given))  # type: ignore[arg-type]  # checked by name
+
+
+def _absolute(options: HTTPOptions) -> HTTPOptions:
+    """With paths that mean the same in the proxy, which runs in another directory."""
+    paths = {
+        name: str(Path(path).expanduser().absolute())
+        for name in _PATHS
+        if (path := getattr(options, name)) is not None
+    }
+    return replace(options, **paths) if paths else options  # type: ignore[arg-type]  # str

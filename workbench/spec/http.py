@@ -17,6 +17,14 @@ class HTTPOptions:
     root_path: str = ""
     """Path under which a proxy in front of this one serves it, and which it takes off:
     applications see it before their own prefix."""
+    ssl_certfile: str | None = None
+    """Certificate (with its chain), in PEM: HTTPS only, from then on."""
+    ssl_keyfile: str | None = None
+    """Its private key, in PEM."""
+    ssl_keyfile_password: str | None = None
+    ssl_ca_certs: str | None = None
+    """Certificates, in PEM, one of which must have signed the client's; None: clients
+    need none."""
     request_timeout_s: float | None = None
     """None: no limit. Past it a request is cancelled and answered with 408."""
     keep_alive_timeout_s: float = 90.0
@@ -45,10 +53,21 @@ class HTTPOptions:
     """Whether to compress messages for clients that offer it. It takes some 100 KB a
     connection, and time on the one loop that serves all of them."""
 
+    @property
+    def scheme(self) -> str:
+        """How URLs begin."""
+        return "http" if self.ssl_certfile is None else "https"
+
     def __post_init__(self) -> None:
         """Reject what cannot be."""
         if self.port is not None and not 0 <= self.port <= 65535:
             msg = f"port must be between 0 and 65535; got {self.port}."
+            raise ValueError(msg)
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            msg = "ssl_certfile and ssl_keyfile go together; one of them is missing."
+            raise ValueError(msg)
+        if self.ssl_certfile is None and self.ssl_ca_certs is not None:
+            msg = "ssl_ca_certs needs ssl_certfile and ssl_keyfile beside it."
             raise ValueError(msg)
         if self.root_path and not self.root_path.startswith("/"):
             msg = f"root_path must begin with a slash; got {self.root_path!r}."

@@ -246,7 +246,11 @@ def running_server(options=None, **door_options):
         await server.open()
         return server
 
-    http_server = io.submit(start()).result(PATIENCE_S)
+    try:
+        http_server = io.submit(start()).result(PATIENCE_S)
+    except BaseException:
+        io.stop()
+        raise
     try:
         yield Server(router, http_server, io, port)
     finally:
