@@ -3,7 +3,9 @@
 import pytest
 
 # Folders whose tests start real processes.
-_WITH_PROCESSES = ("tests/integration/", "tests/notebook/")
+_WITH_PROCESSES = ("tests/integration/", "tests/notebook/", "tests/ui/")
+# Tests with a browser: while one is open, this thread can run no asyncio loop.
+_WITH_BROWSER = "tests/ui/"
 # Generous: a start of Ray alone takes 4 to 20 s on a busy machine.
 _PROCESS_TIMEOUT_S = 180
 
@@ -28,7 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.ray)
         if "ray" in item.keywords and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_PROCESS_TIMEOUT_S))
-    items.sort(key=lambda item: item.get_closest_marker("ray") is not None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """First what needs no process, last what needs a browser."""
+    if item.nodeid.startswith(_WITH_BROWSER):
+        return 2
+    return int(item.get_closest_marker("ray") is not None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -89,6 +89,8 @@ export class Chart {
     this.plot?.destroy();
     this.drawLegend();
     this.plot = new uPlot(this.options(), this.data(), this.plotNode);
+    // From its element, for tests: what is drawn, in numbers.
+    Object.assign(this.plotNode, { uPlot: this.plot });
   }
 
   private data(): uPlot.AlignedData {

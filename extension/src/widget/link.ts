@@ -68,11 +68,20 @@ export class Link {
   };
 
   private readonly leave = (): void => {
-    this.send({ kind: 'leave', view: this.view });
+    this.tell({ kind: 'leave', view: this.view });
   };
 
   private say(): void {
-    this.send({ kind: 'watch', view: this.view, is_visible: this.isVisible });
+    this.tell({ kind: 'watch', view: this.view, is_visible: this.isVisible });
+  }
+
+  /** Where the kernel has ended, there is nobody to be told, and sending fails. */
+  private tell(message: PageMessage): void {
+    try {
+      this.send(message);
+    } catch {
+      // Silence is noticed by `check`.
+    }
   }
 
   /** A hidden view says nothing: a forgotten tab should not keep a kernel awake. */

@@ -1,0 +1,89 @@
+"""One open notebook, driven as a user does: click, type, Shift+Enter."""
+
+import re
+import secrets
+
+import nbformat
+from playwright.sync_api import Locator, Page, expect
+
+from tests.ui.lab import Lab
+
+__all__ = ["Notebook"]
+
+_CELL_MS = 120_000
+# The execution indicator says 'idle' before there is a kernel, and a cell that is run
+# then is dropped without a word: so ask the application.
+_OPEN = """async path => {
+  const panel = await window.jupyterapp.commands.execute(
+    'docmanager:open', { path, factory: 'Notebook' });
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+}"""
+
+
+class Notebook:
+    """A new notebook with one empty cell and a kernel that is ready."""
+
+    def __init__(
+        self,
+        page: Page,
+        lab: Lab,
+        *,
+        name: str | None = None,
+        kernel: str = "python3",
+        cells: tuple[str, ...] = ("",),
+    ) -> None:
+        self.page = page
+        self.path = name or f"{secrets.token_hex(4)}.ipynb"
+        book = nbformat.v4.new_notebook(
+            metadata={"kernelspec": {"name": kernel, "display_name": kernel}},
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        )
+        nbformat.write(book, lab.folder / self.path)
+        self.root = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        page.evaluate(_OPEN, self.path)
+        self.cell(0).wait_for()
+
+    def cell(self, index: int) -> Locator:
+        """A cell by its place."""
+        return self.root.locator(".jp-Cell").nth(index)
+
+    def output(self, index: int) -> Locator:
+        """What a cell shows."""
+        return self.cell(index).locator(".jp-OutputArea-output")
+
+    def write(self, index: int, source: str) -> None:
+        """Put text into a cell."""
+        self.cell(index).locator(".cm-content").click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        # One input event: no auto-indent, no auto-closed brackets.
+        self.page.keyboard.insert_text(source)
+
+    def run(self, index: int, source: str, *, waits: bool = True) -> Locator:
+        """Run one cell; its outputs, once it has ended."""
+        self.write(index, source)
+        prompt = self.cell(index).locator(".jp-InputArea-prompt")
+        old = re.escape(prompt.inner_text())
+        self.page.keyboard.press("Shift+Enter")
+        if waits:
+            ended = re.compile(rf"^(?!{old}$)\[\d+\]:$")
+            expect(prompt).to_have_text(ended, timeout=_CELL_MS)
+        return self.output(index)
+
+    def source(self, index: int) -> str:
+        """The text of a cell."""
+        return self.page.evaluate(
+            "index => window.jupyterapp.shell.currentWidget.content"
+            ".widgets[index].model.sharedModel.source",
+            index,
+        )
+
+    def sources(self) -> list[str]:
+        """The texts of all cells."""
+        return self.page.evaluate(
+            "path => Array.from(window.jupyterapp.shell.widgets('main'))"
+            ".find(it => it.context?.path === path)"
+            ".content.widgets.map(cell => cell.model.sharedModel.source)",
+            self.path,
+        )
