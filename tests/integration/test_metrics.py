@@ -230,7 +230,7 @@ def test_a_deleted_application_leaves_the_samples(run, app_name):
     assert app_name not in after.applications
 
 
-def test_after_the_controllers_death_one_follows_anew(run, http, url, app_name):
+def test_after_the_controllers_death_one_follows_anew(run, url, app_name):
     run(Gated.bind())
     key = f"{app_name}#Gated"
     instance = serve.status().instance
@@ -245,8 +245,7 @@ def test_after_the_controllers_death_one_follows_anew(run, http, url, app_name):
 
     def resumed():
         try:
-            with following() as follower:
-                http.get(url)
+            with following() as follower, traffic(url):
                 return follower.until(lambda it: it.deployments[key].requests_per_s)
         except InstanceError:
             return None
