@@ -41,9 +41,12 @@ export function isReachable(url: string, page: string): boolean {
 
 /** Path of a notebook as Jupyter's server names it, from one on its disk. */
 export function serverPath(path: string, root: string): string {
-  // The root may be told with `~` for a home that the page does not know.
-  const tail = root.replace(/^~/, '').replace(/\/+$/, '');
-  const start = root.startsWith('~') ? path.indexOf(`${tail}/`) : 0;
-  const isBelow = start >= 0 && path.slice(start).startsWith(`${tail}/`);
-  return isBelow ? path.slice(start + tail.length + 1) : path.replace(/^\/+/, '');
+  // The page is told of a root below the home directory as `~/…`.
+  const home = /^\/(root|home\/[^/]+|Users\/[^/]+)(?=\/)/.exec(path)?.[0];
+  const full = root.replace(/^~/, home ?? '~').replace(/\/+$/, '');
+  const below = full.startsWith('~') ? path.indexOf(full.slice(1) + '/') : 0;
+  const top = full.startsWith('~') ? full.slice(1) : full;
+  return below >= 0 && path.startsWith(`${top}/`, below)
+    ? path.slice(below + top.length + 1)
+    : path.replace(/^\/+/, '');
 }
