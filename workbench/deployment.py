@@ -13,6 +13,7 @@ from workbench.spec.routing import parse_backpressure, parse_routing
 
 __all__ = ["Application", "Deployment", "deployment", "ingress"]
 
+_BUILDER = "__serve_build_asgi_app__"
 _OPTION_NAMES = frozenset(f.name for f in fields(DeploymentOptions))
 # Options of Ray Serve that a ported program may carry and this version lacks.
 _NOT_YET = frozenset(
@@ -171,15 +172,17 @@ def deployment(
     return decorate if _func_or_class is None else decorate(_func_or_class)
 
 
-def ingress(app: object) -> Callable[..., Any]:
+def ingress(app: object = None) -> Callable[..., Any]:
     """Serve an ASGI app (FastAPI, Starlette, any) through a deployment class.
 
     Routes that are methods of the class get its instance as `self`. `app` may also be
-    a function that makes the app; it is then called in the replica. With no class at
-    all, `serve.deployment(serve.ingress(app)())` serves the bare app.
+    a function that makes the app; it is then called in the replica. Without `app`, the
+    class makes it from its instance in `__serve_build_asgi_app__(self)`. With no class
+    at all, `serve.deployment(serve.ingress(app)())` serves the bare app.
 
     Raises:
-        ValueError: not put on a class, or the class has its own `__call__`.
+        ValueError: not put on a class, or the class has its own `__call__`, or there
+            is no application.
     """
 
     def decorate(cls: type | None = None) -> type:
@@ -192,6 +195,12 @@ def ingress(app: object) -> Callable[..., Any]:
             msg = (
                 f"{cls.__name__} has both @serve.ingress and __call__; "
                 "the app answers HTTP, so remove __call__."
+            )
+            raise ValueError(msg)
+        if app is None and not hasattr(cls, _BUILDER):
+            msg = (
+                f"@serve.ingress() on {cls.__name__} needs an application, or a method "
+                f"{_BUILDER}(self) that makes one."
             )
             raise ValueError(msg)
         cls.__serve_asgi_app__ = app  # type: ignore[attr-defined]

@@ -7,12 +7,21 @@ this process alone, so it is changed rather than copied.
 """
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from types import FunctionType, MethodType
 from typing import Any
 
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
+
+from workbench.errors import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RequestTimeoutError,
+)
 
 __all__ = ["build_app"]
 
@@ -23,19 +32,23 @@ def build_app(cls: type, instance: object) -> ASGIApp:
     Raises:
         TypeError: what `@serve.ingress` was given is no ASGI application.
     """
-    app = _application_of(cls)
+    app = _application_of(cls, instance)
     fastapi = sys.modules.get("fastapi")
     if fastapi is not None:
         methods = set(_functions_of(cls))
         for holder in _holders_of_routes(app):
+            _answer_refusals(holder)
             for kind in (fastapi.routing.APIRoute, fastapi.routing.APIWebSocketRoute):
                 _bind_routes(holder, methods, instance, kind)
     return app
 
 
-def _application_of(cls: type) -> ASGIApp:
+def _application_of(cls: type, instance: Any) -> ASGIApp:
     given: Any = cls.__serve_asgi_app__  # type: ignore[attr-defined]  # set by @ingress
-    made: Any = given() if _is_builder(given) else given
+    if given is None:
+        made: Any = instance.__serve_build_asgi_app__()
+    else:
+        made = given() if _is_builder(given) else given
     if not callable(made):
         msg = (
             f"@serve.ingress on {cls.__name__} needs an ASGI application, or a "
@@ -84,6 +97,39 @@ def _holders_of_routes(app: object) -> Iterator[Any]:
             waiting += [
                 getattr(each, "original_router", each) for each in holder.routes
             ]
+
+
+def _answer_refusals(app: Any) -> None:
+    """Answer what a call to another deployment could not do, as a plain callable does.
+
+    Left to the application, each would be an Internal Server Error. A handler of the
+    user's own comes first.
+    """
+    handlers = getattr(app, "exception_handlers", None)
+    if isinstance(handlers, dict):
+        for kind, answer in _REFUSALS.items():
+            handlers.setdefault(kind, answer)
+
+
+async def _answer_full(_: object, error: BackPressureError) -> Response:
+    wait_s = error.retry_after_s
+    headers = None if wait_s is None else {"retry-after": str(math.ceil(wait_s))}
+    return PlainTextResponse(str(error), error.status_code, headers)
+
+
+async def _answer_unavailable(_: object, error: Exception) -> Response:
+    return PlainTextResponse(str(error), HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def _answer_late(_: object, error: Exception) -> Response:
+    return PlainTextResponse(str(error), HTTPStatus.REQUEST_TIMEOUT)
+
+
+_REFUSALS: dict[type[Exception], Callable[..., Any]] = {
+    BackPressureError: _answer_full,
+    DeploymentUnavailableError: _answer_unavailable,
+    RequestTimeoutError: _answer_late,
+}
 
 
 def _bind_routes(
