@@ -1,25 +1,15 @@
 """Where a request goes: to an application, or to a page of the proxy's own."""
 
-from dataclasses import dataclass
-
 from workbench.proxy import pages
 from workbench.proxy.door import Door
 from workbench.proxy.extras import read_extras
+from workbench.proxy.peer import Peer
 from workbench.proxy.reply import Page
 from workbench.proxy.request import Request
 from workbench.spec.table import RouteEntry
 from workbench.wire.messages import HttpCall
 
-__all__ = ["Peer", "find_destination", "make_call"]
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Both ends of a connection."""
-
-    client: tuple[str, int] | None
-    server: tuple[str, int] | None
-    scheme: str
+__all__ = ["find_destination", "make_call"]
 
 
 def find_destination(request: Request, door: Door, peer: Peer) -> RouteEntry | Page:
@@ -39,6 +29,8 @@ def make_call(
     request: Request, entry: RouteEntry, door: Door, *, peer: Peer, request_id: str
 ) -> HttpCall:
     """The request as it travels to a replica."""
+    if (forwarded := request.forwarded) is not None:
+        peer = door.trust.behind(peer, *forwarded)
     path, raw_path, root_path = request.path, request.raw_path, door.options.root_path
     if root_path:
         # As ASGI wants it: the path has the root path in it, although whoever stands

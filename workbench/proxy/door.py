@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import Protocol
 
 from workbench.observe.recorder import Recorders
+from workbench.proxy.peer import Trust
 from workbench.proxy.request_id import new_ids
 from workbench.routing.call import Receiver, Ticket
 from workbench.spec.http import HTTPOptions
@@ -74,6 +75,7 @@ class Door:
     ) -> None:
         self.router = router
         self.options = options
+        self.trust = Trust(options.forwarded_allow_ips)
         self.is_draining = False
         self.beat = 0
         self.idle_beats = _beats(options.keep_alive_timeout_s, beat_s)

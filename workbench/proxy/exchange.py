@@ -11,8 +11,9 @@ from time import perf_counter_ns
 from typing import Protocol
 
 from workbench.proxy import pages
-from workbench.proxy.destination import Peer, find_destination, make_call
+from workbench.proxy.destination import find_destination, make_call
 from workbench.proxy.door import Door
+from workbench.proxy.peer import Peer
 from workbench.proxy.reply import (
     BODILESS_STATUSES,
     CLOSE_LINE,

@@ -15,9 +15,9 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from workbench.proxy import pages
-from workbench.proxy.destination import Peer
 from workbench.proxy.door import NEVER, Door
 from workbench.proxy.exchange import Exchange
+from workbench.proxy.peer import Peer
 from workbench.proxy.reader import RequestReader
 from workbench.proxy.reply import (
     CLOSE_LINE,

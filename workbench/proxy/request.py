@@ -21,7 +21,20 @@ _TIMEOUT = b"x-request-timeout-seconds"
 LENGTH = b"content-length"
 CODING = b"transfer-encoding"
 UPGRADE = b"upgrade"
-OWN = frozenset({_EXPECT, _REQUEST_ID, _TIMEOUT, LENGTH, CODING, UPGRADE})
+_FORWARDED_FOR = b"x-forwarded-for"
+_FORWARDED_PROTO = b"x-forwarded-proto"
+OWN = frozenset(
+    {
+        _EXPECT,
+        _FORWARDED_FOR,
+        _FORWARDED_PROTO,
+        _REQUEST_ID,
+        _TIMEOUT,
+        CODING,
+        LENGTH,
+        UPGRADE,
+    }
+)
 
 _FOR_EVER_S = 1e8
 
@@ -75,6 +88,15 @@ class Request:
             return False
         expect = self._own.get(_EXPECT, b"")
         return expect.lower() == b"100-continue" and self.version == "1.1"
+
+    @property
+    def forwarded(self) -> tuple[str, str] | None:
+        """For whom, and how asked, a proxy in front says that it forwards this."""
+        own = self._own
+        if _FORWARDED_FOR not in own and _FORWARDED_PROTO not in own:
+            return None
+        asked_by = own.get(_FORWARDED_FOR, b"").decode("latin-1")
+        return asked_by, own.get(_FORWARDED_PROTO, b"").decode("latin-1")
 
     @property
     def given_id(self) -> bytes | None:

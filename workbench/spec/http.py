@@ -1,10 +1,27 @@
 """How the proxy listens."""
 
 from dataclasses import dataclass, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-__all__ = ["DEFAULT_PORT", "HTTPOptions"]
+__all__ = ["DEFAULT_PORT", "HTTPOptions", "check_networks"]
 
 DEFAULT_PORT = 8000
+
+
+def check_networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks that a list of addresses names; `*` is all.
+
+    Raises:
+        ValueError: an entry is none.
+    """
+    if given.strip() == "*":
+        return ip_network("0.0.0.0/0"), ip_network("::/0")
+    names = [each.strip() for each in given.split(",")]
+    try:
+        return tuple(ip_network(each) for each in names if each)
+    except ValueError as error:
+        msg = f"forwarded_allow_ips has an entry that is no address: {error}."
+        raise ValueError(msg) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +34,9 @@ class HTTPOptions:
     root_path: str = ""
     """Path under which a proxy in front of this one serves it, and which it takes off:
     applications see it before their own prefix."""
+    forwarded_allow_ips: str = "127.0.0.1,::1"
+    """Proxies in front of this one whose X-Forwarded-For and X-Forwarded-Proto are
+    believed: addresses and networks, separated by commas; `*` is everybody."""
     ssl_certfile: str | None = None
     """Certificate (with its chain), in PEM: HTTPS only, from then on."""
     ssl_keyfile: str | None = None
@@ -69,6 +89,7 @@ class HTTPOptions:
         if self.ssl_certfile is None and self.ssl_ca_certs is not None:
             msg = "ssl_ca_certs needs ssl_certfile and ssl_keyfile beside it."
             raise ValueError(msg)
+        check_networks(self.forwarded_allow_ips)
         if self.root_path and not self.root_path.startswith("/"):
             msg = f"root_path must begin with a slash; got {self.root_path!r}."
             raise ValueError(msg)

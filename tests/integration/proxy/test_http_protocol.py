@@ -80,6 +80,18 @@ class TestWhereRequestsGo:
             assert call.message.raw_path == b"/outer/held/x"
             assert call.message.root_path == "/outer/held"
 
+    def test_a_proxy_in_front_says_for_whom_it_asks(self, client, router):
+        client.send(
+            b"GET /held HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n"
+            b"X-Forwarded-Proto: https\r\n\r\n"
+        )
+        call = router.next_call()
+        call.reply()
+        client.read()
+
+        assert call.message.client == ("1.2.3.4", 0)
+        assert call.message.scheme == "https"
+
     def test_absolute_form_and_fragment_are_understood(self, client):
         answer = client.ask(b"GET http://other/echo/x?q#f HTTP/1.1\r\nHost: h\r\n\r\n")
 

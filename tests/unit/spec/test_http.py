@@ -17,6 +17,7 @@ from workbench.spec.http import HTTPOptions
         {"max_url_bytes": 0},
         {"max_body_bytes": 0},
         {"header_timeout_s": -1.0},
+        {"forwarded_allow_ips": "localhost"},
     ],
 )
 def test_what_cannot_be_is_refused_by_name(wrong):
