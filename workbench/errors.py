@@ -28,7 +28,10 @@
 Each class carries a default hint: the sentence that says what to do next.
 """
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "BackPressureError",
@@ -55,7 +58,6 @@ __all__ = [
     "UnknownDeploymentError",
     "WorkbenchError",
     "WrongTokenError",
-    "draw_errors_with",
 ]
 
 
@@ -63,6 +65,7 @@ class WorkbenchError(Exception):
     """Base of all errors of this package: what happened, and what to do next."""
 
     hint = "Run `workbench status` to see what is running."
+    _drawn: ClassVar["Callable[[WorkbenchError], list[str]] | None"] = None
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -78,7 +81,16 @@ class WorkbenchError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Show message and hint only: the reader's code is not at fault in our frames."""
-        return _draw(self)
+        draw = WorkbenchError._drawn
+        return self._plainly() if draw is None else draw(self)
+
+    @staticmethod
+    def draw_with(draw: "Callable[[WorkbenchError], list[str]] | None") -> None:
+        """Have IPython show our errors as `draw` says; None: plainly again.
+
+        A notebook sets it, since it knows the names of its cells.
+        """
+        WorkbenchError._drawn = draw
 
     def _plainly(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
@@ -117,7 +129,7 @@ class WrongTokenError(InstanceError):
 class DeployError(WorkbenchError, RuntimeError):
     """An application could not be brought up; what served before still serves."""
 
-    hint = "Mend the cause and deploy again; the previous version keeps serving."
+    hint = "Mend the cause and deploy again; what served before serves on."
 
 
 class ConstructorError(DeployError):
@@ -236,19 +248,3 @@ class ProtocolError(WorkbenchError):
     """A peer broke the wire protocol; its channel is closed."""
 
     hint = "Check that both ends run the same version of Workbench."
-
-
-def draw_errors_with(draw: Callable[[WorkbenchError], list[str]] | None) -> None:
-    """Have IPython show our errors as `draw` says: a notebook knows its cells' names.
-
-    None: plainly again.
-    """
-    global _draw  # noqa: PLW0603 - IPython asks the error, and the error must know
-    _draw = draw or _draw_plainly
-
-
-def _draw_plainly(error: WorkbenchError) -> list[str]:
-    return error._plainly()  # noqa: SLF001 - of this module
-
-
-_draw = _draw_plainly

@@ -5,7 +5,7 @@ from html import escape
 from textwrap import wrap
 
 from workbench.notebook.backend import Answer
-from workbench.notebook.display import MARKS, View, duration, framed, mark
+from workbench.notebook.display import MARKS, View, duration, framed, mark, prose
 
 __all__ = ["answer_view"]
 
@@ -13,7 +13,7 @@ _LINES = 40
 _WIDTH = 88
 
 
-def answer_view(answer: Answer, traceback: str = "") -> View:
+def answer_view(answer: Answer, traceback: str = "", note: str = "") -> View:
     """Status, time, and the body as its type deserves; below, what the code raised."""
     kind = "good" if answer.status_code < 400 else "bad"
     type_ = answer.headers.get("content-type", "").partition(";")[0]
@@ -24,13 +24,14 @@ def answer_view(answer: Answer, traceback: str = "") -> View:
     body = _shortened(_body(answer, type_))
     return View(
         line=f"{MARKS[kind]} {said}",
-        text="\n".join(filter(None, [f"{MARKS[kind]} {said}", body, traceback])),
+        text="\n".join(filter(None, [f"{MARKS[kind]} {said}", body, traceback, note])),
         html=framed(
             f"<div>{mark(kind)}{escape(said)}</div>",
             f'<pre class="wb-note">{escape(body)}</pre>',
             f'<pre class="wb-note wb-trace">{escape(traceback)}</pre>'
             if traceback
             else "",
+            f'<div class="wb-note wb-soft">{prose(note)}</div>' if note else "",
         ),
     )
 

@@ -54,7 +54,10 @@ class LineVerbs:
     def _query(self, asked: argparse.Namespace) -> None:
         value = None if asked.json is None else self._value(asked.json)
         answer = self._backend.query(asked.path, value)
-        show(answer_view(answer, self._traceback_of(answer)))
+        request_id = answer.headers.get("x-request-id", "")
+        traceback = self._traceback_of(request_id) if _has_failed(answer) else ""
+        more = f"`%serve logs --request-id {request_id}` shows what else was said."
+        show(answer_view(answer, traceback, more if traceback else ""))
         if asked.out is not None:
             self._shell.user_ns[asked.out] = answer
 
@@ -137,11 +140,8 @@ class LineVerbs:
             raise UsageError(msg)
         return status
 
-    def _traceback_of(self, answer: Answer) -> str:
-        """What the user's code raised to give this answer; empty if nothing is known."""
-        request_id = answer.headers.get("x-request-id", "")
-        if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR or not request_id:
-            return ""
+    def _traceback_of(self, request_id: str) -> str:
+        """What the user's code raised in this request; empty if nothing is known."""
         query = LogQuery(request_id=request_id, level="ERROR", wait_s=_TRACEBACK_S)
         try:
             page = self._backend.logs(query)
@@ -154,8 +154,7 @@ class LineVerbs:
             return ""
         # Of composed deployments each says it; the last one's tells the whole story.
         _, header, below = told[-1].partition(_TRACEBACK)
-        hint = f"`%serve logs --request-id {request_id}` shows what else it said."
-        return f"{readable(self._shell, header + below)}\n\n{hint}"
+        return readable(self._shell, header + below)
 
     def _value(self, text: str) -> object:
         """JSON as it was written, or what a variable holds."""
@@ -171,6 +170,12 @@ class LineVerbs:
 
     def _name_cells(self, text: str) -> str:
         return name_cells(self._shell, text)
+
+
+def _has_failed(answer: Answer) -> bool:
+    """Whether user code raised, as far as the answer tells."""
+    is_error = answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_error and "x-request-id" in answer.headers
 
 
 def _require_json(name: str, value: object) -> None:

@@ -14,7 +14,7 @@ from workbench.notebook.display import NotebookScreen, Screen
 from workbench.notebook.logs_view import log_line, logs_view
 from workbench.spec.logs import LogQuery, LogRecord
 
-__all__ = ["LogStream", "LogTail", "follow", "tail_for"]
+__all__ = ["LogStream", "LogTail", "Tail", "follow", "tail_for"]
 
 Readable = Callable[[str], str]
 

@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import no_var_expand
 
 from workbench.deployment import Application, Deployment
-from workbench.errors import draw_errors_with
+from workbench.errors import WorkbenchError
 from workbench.notebook.arguments import HelpAsked, nearest
 from workbench.notebook.backend import Backend
 from workbench.notebook.cells import find_application, run_body
@@ -44,7 +44,7 @@ class ServeMagics:
         matchers = self._matchers()
         matchers[:] = [each for each in matchers if not _is_ours(each)]
         matchers.append(self._matcher)
-        draw_errors_with(lambda error: draw_error(self._shell, error))
+        WorkbenchError.draw_with(lambda error: draw_error(self._shell, error))
 
     def unregister(self) -> None:
         """Take all of it away; what is served goes on being served."""
@@ -52,7 +52,7 @@ class ServeMagics:
             self._shell.magics_manager.magics[kind].pop("serve", None)
         matchers = self._matchers()
         matchers[:] = [each for each in matchers if not _is_ours(each)]
-        draw_errors_with(None)
+        WorkbenchError.draw_with(None)
 
     @no_var_expand
     def serve_cell(self, line: str, cell: str) -> None:

@@ -56,16 +56,17 @@ class _Paint:
 def draw_error(shell: InteractiveShell, error: WorkbenchError) -> list[str]:
     """The lines that IPython shows of an error of ours."""
     paint = _Paint(str(getattr(shell, "colors", "")).lower() != "nocolor")
+    called = "".join(_calls(shell, error))
     if isinstance(error, RemoteError) and error.remote_traceback:
-        called = "".join(_calls(shell, error))
         text = _in_cells(shell, f"{called}{_below_header(error.remote_traceback)}")
         return [_painted(text.rstrip("\n"), paint)]
+    above = _painted(_in_cells(shell, called), paint)
     if _PLACE.search(error.message):
         text = _in_cells(shell, _without_header(error.message)).rstrip("\n")
         hint = f"\n  → {error.hint}" if error.hint else ""
         name = f"{paint.error(type(error).__name__)}: "
-        return [f"{name}{_painted(text, paint)}{hint}"]
-    return [f"{paint.error(type(error).__name__)}: {error}"]
+        return [f"{above}{name}{_painted(text, paint)}{hint}"]
+    return [f"{above}{paint.error(type(error).__name__)}: {error}"]
 
 
 def readable(shell: InteractiveShell, text: str) -> str:
@@ -112,7 +113,9 @@ def _in_cells(shell: InteractiveShell, text: str) -> str:
         lines = _lines_around(found["file"], int(found["line"]), found["below"])
         return f"{head}{lines or found['below']}\n"
 
-    return _PLACE.sub(drawn, text)
+    text = _PLACE.sub(drawn, text)
+    # Where Python's own form is left, its first line belongs to it.
+    return f"{_HEADER}{text}" if text.startswith('  File "') else text
 
 
 def _lines_around(file: str, line: int, below: str) -> str:

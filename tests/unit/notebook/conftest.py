@@ -54,7 +54,9 @@ def shell(tmp_path_factory):
 def notebook(shell):
     shell.reset()
     backend = FakeBackend()
-    ServeMagics(shell, backend).register()
+    magics = ServeMagics(shell, backend)
+    magics.register()
     made = Notebook(shell, backend)
     made.run("from workbench.deployment import deployment")
-    return made
+    yield made
+    magics.unregister()

@@ -103,8 +103,20 @@ def test_lines_are_shown_only_of_the_code_that_ran(notebook):
     assert "----> 2     y" not in shown
 
 
-def test_an_error_without_a_place_is_message_and_advice(notebook):
+def test_an_error_of_ours_is_the_readers_line_message_and_advice(notebook):
     shown = raise_it(notebook, NoInstanceError("Nothing runs."))
+
+    assert "----> 2 call()" in shown
+    assert "\nNoInstanceError: Nothing runs.\n  → Start one" in shown
+
+
+def test_an_error_of_a_magic_is_message_and_advice(notebook, monkeypatch):
+    def away() -> None:
+        raise NoInstanceError("Nothing runs.")
+
+    monkeypatch.setattr(notebook.backend, "status", away)
+
+    shown = notebook.run("%serve status").shown
 
     assert shown.strip().startswith("NoInstanceError: Nothing runs.\n  → Start one")
 
