@@ -3,6 +3,7 @@
 Each function takes either module and returns a bound application.
 """
 
+import asyncio
 import time
 
 
@@ -50,4 +51,25 @@ def composition(serve):
     return Front.bind(Back.bind())
 
 
-APPS = {"echo": echo, "composition": composition}
+def batching(serve):
+    """A model that takes 10 ms for any number of items; `PUT /` changes how it waits."""
+
+    @serve.deployment(max_ongoing_requests=1_000)
+    class Model:
+        @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.01)
+        async def predict(self, items):
+            await asyncio.sleep(0.010)
+            return items
+
+        async def __call__(self, request):
+            value = await request.json()
+            if request.method != "PUT":
+                return await self.predict(value)
+            self.predict.set_max_batch_size(value["size"])
+            self.predict.set_batch_wait_timeout_s(value["wait"])
+            return value
+
+    return Model.bind()
+
+
+APPS = {"echo": echo, "composition": composition, "batching": batching}

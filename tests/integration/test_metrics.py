@@ -259,3 +259,33 @@ def test_after_the_controllers_death_one_follows_anew(run, url, app_name):
             follower.until(lambda it: it.deployments[key].ongoing == 1)
         run(Gated.options(user_config="open").bind())
         assert waiting.result(60).text == "done"
+
+
+def test_prometheus_is_told_of_requests_and_of_what_user_code_counts(
+    run, http, url, instance
+):
+    from workbench import api
+    from workbench.serve import metrics
+
+    @serve.deployment
+    class Counting:
+        def __init__(self):
+            self.asked = metrics.Counter("asked", "Questions.", tag_keys=("who",))
+
+        async def __call__(self, request):
+            self.asked.inc(tags={"who": request.query_params["who"]})
+            return "ok"
+
+    run(Counting.bind())
+    for _ in range(3):
+        http.get(url, params={"who": "me"})
+    app = url.rpartition("/")[2]
+
+    def is_told():
+        text = api.metrics()
+        return (
+            f'serve_num_http_requests{{application="{app}"}} 3' in text
+            and f'asked{{who="me",application="{app}",deployment="Counting"' in text
+        )
+
+    eventually(is_told)

@@ -118,6 +118,9 @@ class FakeInstance:
             self.streams -= 1
             self._listeners.discard(queue)
 
+    def metrics(self):
+        return "serve_num_http_requests 3\n"
+
     async def logs(self, query):
         self.asked.append(("logs", query))
         if query.wait_s > 0:

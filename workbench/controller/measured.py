@@ -15,6 +15,7 @@ from typing import Final
 
 from workbench.controller.replica_life import ROUTED, Replica
 from workbench.controller.target import Target
+from workbench.controller.totals import Totals
 from workbench.observe.beat import BEAT_S
 from workbench.observe.window import RATE_BEATS, Window
 from workbench.spec.metrics import (
@@ -73,10 +74,13 @@ class Measurements:
         # What each process said last of how it is now, by the name of its router.
         self._queued: dict[str, Mapping[str, int]] = {}
         self._states: dict[str, ReplicaMeasured] = {}
+        self.totals = Totals()
+        """The same since the beginning, for Prometheus."""
         self._turns_s: deque[float] = deque(maxlen=RATE_BEATS + 1)
 
     def take(self, source: str, measured: Measured) -> None:
         """Take in what a process said."""
+        self.totals.take(measured)
         if measured.queued:
             self._queued[source] = measured.queued
         else:
@@ -92,6 +96,7 @@ class Measurements:
         """A process is gone; what it did before still counts."""
         self._queued.pop(source, None)
         self._states.pop(source, None)
+        self.totals.forget(source)
 
     def turn(self, now_s: float, there_is: Population) -> None:
         """A beat is over: add its sample to the history."""

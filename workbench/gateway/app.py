@@ -7,6 +7,7 @@ PUT    /api/applications/{name}   deploy; answers with a line of JSON per event
 DELETE /api/applications/{name}   stop it and wait until it is gone
 PUT    /api/applications/{app}/deployments/{deployment}/scale
                                   another number of replicas; does not wait for them
+GET    /api/metrics               what is counted, as Prometheus reads it
 GET    /api/logs                  what replicas said (`workbench.spec.logs.LogQuery`)
 POST   /api/shutdown              end the instance
 """
@@ -24,6 +25,7 @@ from starlette.routing import Route
 
 from workbench.controller.target import RouteTakenError
 from workbench.errors import ScaleError, UnknownDeploymentError, WorkbenchError
+from workbench.observe.exposition import MEDIA_TYPE
 from workbench.spec.application import DeployRequest
 from workbench.spec.control import Introduction
 from workbench.spec.logs import LogPage, LogQuery
@@ -42,6 +44,7 @@ class Backend(Protocol):
     def introduce(self) -> Introduction: ...
     def status(self) -> ServeStatus: ...
     def events(self) -> AsyncIterator[bytes]: ...
+    def metrics(self) -> str: ...
     def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]: ...
     async def delete(self, name: str) -> bool: ...
     async def scale(self, app: str, deployment: str, num_replicas: int) -> None: ...
@@ -59,6 +62,7 @@ def make_app(backend: Backend, token: str) -> Starlette:
         ("/api/applications/{name}", api.deploy, "PUT"),
         ("/api/applications/{name}", api.delete, "DELETE"),
         ("/api/applications/{app}/deployments/{deployment}/scale", api.scale, "PUT"),
+        ("/api/metrics", api.metrics, "GET"),
         ("/api/logs", api.logs, "GET"),
         ("/api/shutdown", api.shutdown, "POST"),
     ]
@@ -82,6 +86,9 @@ class _Api:
 
     async def events(self, _request: Request) -> Response:
         return StreamingResponse(self._backend.events(), media_type=_NDJSON)
+
+    async def metrics(self, _request: Request) -> Response:
+        return Response(self._backend.metrics(), media_type=MEDIA_TYPE)
 
     async def deploy(self, request: Request) -> Response:
         try:

@@ -55,7 +55,7 @@ from workbench.spec.status import (
 )
 from workbench.wire.channel import listen
 from workbench.wire.host import host_id
-from workbench.wire.messages import Measured, Said
+from workbench.wire.messages import Measured, Said, UserMetrics
 
 if TYPE_CHECKING:
     from workbench.spec.table import Address
@@ -129,8 +129,9 @@ class _Control:
         checkpoint = await store.read()
         publisher = self._publisher = Publisher()
         publisher.hear(Said, self._logs.hear)
-        measurements = Measurements()
+        measurements = self._measurements = Measurements()
         publisher.hear(Measured, measurements.take)
+        publisher.hear(UserMetrics, measurements.totals.take_users)
         publisher.on_gone = measurements.forget
         await self._listen(publisher, checkpoint.wire_port)
         self._pool = await self._make_pool()
@@ -202,6 +203,13 @@ class _Control:
     def events(self) -> AsyncIterator[bytes]:
         """Status, history and samples, a line of JSON each."""
         return self._feed.follow()
+
+    def metrics(self) -> str:
+        """Everything counted, for Prometheus."""
+        now = None
+        if self._measurements.history:
+            now = self._measurements.latest(self._controller.population())
+        return self._measurements.totals.text(now)
 
     def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]:
         """Deploy an application."""

@@ -56,6 +56,11 @@ class Histogram:
         """The buckets that hold something."""
         return self._buckets
 
+    def values(self) -> Iterable[tuple[float, int]]:
+        """The values that stand for the buckets, and how many each has."""
+        for index, count in self._buckets.items():
+            yield _MIDDLE * RATIO**index, count
+
     def merge(self, buckets: Buckets) -> None:
         """Add what another histogram counted."""
         mine, get = self._buckets, self._buckets.get

@@ -19,6 +19,7 @@ from workbench.cluster.fence import die_with_parent
 from workbench.loop import LoopThread
 from workbench.replica.logs import ReplicaLogs
 from workbench.replica.meter import ReplicaMeter
+from workbench.replica.metrics import tell_metrics
 from workbench.replica.multiplex import set_models_listener
 from workbench.replica.replica import Replica
 from workbench.replica.server import ReplicaServer
@@ -58,6 +59,7 @@ class ReplicaProcess:
         self._router: Router | None = None
         self._following: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
         self._listener: Listener | None = None
         self._imported: asyncio.Task[None] | None = None
 
@@ -131,6 +133,7 @@ class ReplicaProcess:
         self._following = asyncio.create_task(router.follow(config.controller))
         meter = ReplicaMeter(self._replica, self._server)
         self._reporting = asyncio.create_task(report(router, replica=meter.measure))
+        self._counting = asyncio.create_task(tell_metrics(router.tell))
         self._imported = asyncio.create_task(self._threads.start(_import_ahead).wait())
 
     async def _load(self, request: LoadRequest) -> Report:
@@ -150,10 +153,9 @@ class ReplicaProcess:
     async def _drain(self, timeout_s: float) -> None:
         await self._replica.drain(timeout_s)
         self._logs.end()
-        if self._reporting is not None:
-            self._reporting.cancel()
-        if self._following is not None:
-            self._following.cancel()
+        for task in (self._reporting, self._counting, self._following):
+            if task is not None:
+                task.cancel()
         if self._router is not None:
             await self._router.close()
         if self._listener is not None:

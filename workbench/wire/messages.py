@@ -36,6 +36,7 @@ __all__ = [
     "Line",
     "Measured",
     "Message",
+    "MetricPoint",
     "Models",
     "Ping",
     "Pong",
@@ -54,6 +55,7 @@ __all__ = [
     "Subscribe",
     "TableSeen",
     "TableUpdate",
+    "UserMetrics",
 ]
 
 Buffers: TypeAlias = Sequence[bytes | memoryview]
@@ -356,6 +358,25 @@ class Measured(_Message, frozen=True, tag=43):
     replica: ReplicaMeasured | None
 
 
+class MetricPoint(msgspec.Struct, frozen=True, array_like=True):
+    """A metric of user code, for one set of tags, as it is now."""
+
+    name: str
+    kind: str
+    """`counter`, `gauge` or `histogram`."""
+    description: str
+    tags: dict[str, str]
+    numbers: list[float]
+    """The value; of a histogram its sum, then the counts between the bounds."""
+    bounds: list[float] = []
+
+
+class UserMetrics(_Message, frozen=True, tag=63):
+    """Replica → controller: all metrics of its user code."""
+
+    points: list[MetricPoint]
+
+
 class Line(msgspec.Struct, frozen=True, array_like=True):
     """One thing that user code said; fields as in `workbench.spec.logs.LogRecord`."""
 
@@ -398,6 +419,7 @@ Message: TypeAlias = (
     | Failure
     | Drain
     | Models
+    | UserMetrics
     | Queued
     | QueuedElsewhere
     | Ping

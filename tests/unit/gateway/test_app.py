@@ -40,6 +40,9 @@ class Backend:
             raise self.error
         self.asked.append((app, deployment, num_replicas))
 
+    def metrics(self):
+        return "serve_num_http_requests 3\n"
+
     async def logs(self, query):
         self.asked.append(query)
         return LogPage(records=(), next=7)
