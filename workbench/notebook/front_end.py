@@ -3,10 +3,15 @@
 import sys
 from collections.abc import Mapping
 from enum import Enum, auto
+from typing import Any, Protocol
 
-from IPython.core.interactiveshell import InteractiveShell
+__all__ = ["FrontEnd", "Shell", "front_end"]
 
-__all__ = ["FrontEnd", "front_end"]
+
+class Shell(Protocol):
+    """What tells one shell of IPython from another; a kernel's also has `kernel`."""
+
+    user_ns: dict[str, Any]
 
 
 class FrontEnd(Enum):
@@ -21,7 +26,7 @@ class FrontEnd(Enum):
     """A kernel that no page is known to look at: nbclient, papermill."""
 
 
-def front_end(shell: InteractiveShell | None, environ: Mapping[str, str]) -> FrontEnd:
+def front_end(shell: Shell | None, environ: Mapping[str, str]) -> FrontEnd:
     """As far as the shell and the environment tell."""
     if shell is None:
         return FrontEnd.SCRIPT

@@ -19,8 +19,8 @@ def remote(notebook):
         notebook.namespace["predict"](1)
     except ValueError as error:
         # As a replica has it: the frame of this test is not in it.
-        below = error.with_traceback(error.__traceback__.tb_next)
-        return load_failure(*dump_exception(below))
+        below = error.__traceback__.tb_next if error.__traceback__ else None
+        return load_failure(*dump_exception(error.with_traceback(below)))
 
 
 def raise_it(notebook, error):
