@@ -9,7 +9,8 @@ import { deploymentNames } from './rows';
 import { STYLES } from './styles';
 import { hasTraffic, hasValues, tables } from './tables';
 import { watchTheme } from './theme';
-import { SampleWindow } from './window';
+import { thinned } from './thinning';
+import { SampleWindow, spanOf } from './window';
 
 export interface LivePlotsOptions {
   readonly app: string;
@@ -140,7 +141,9 @@ export class LivePlots {
   private draw(): void {
     this.offer();
     const rows = this.samples.rows();
-    const drawn = tables(rows);
+    const first = rows[0]?.at ?? 0;
+    const span = spanOf(first, this.samples.last?.at_s ?? 0);
+    const drawn = tables(thinned(rows, span));
     this.say(hasTraffic(rows));
     const isEmpty = !drawn.some(hasValues);
     this.grid.classList.toggle('wb-none', isEmpty);

@@ -96,16 +96,8 @@ export function tables(rows: readonly Row[]): Table[] {
       { label: 'running', look: FIRST, values: column(row => row.replicas) },
       { label: 'target', look: GOAL, values: column(row => row.target) }
     ]),
-    table(
-      CPU,
-      'No replica measured yet',
-      loadLines(rows, load => load.cores)
-    ),
-    table(
-      MEMORY,
-      'No replica measured yet',
-      loadLines(rows, load => load.mib)
-    )
+    table(CPU, 'No replica measured yet', loadLines(rows, 'cores')),
+    table(MEMORY, 'No replica measured yet', loadLines(rows, 'mib'))
   ];
 }
 
@@ -121,42 +113,39 @@ export function hasValues(table: Table): boolean {
   return table.lines.some(line => line.values.some(value => value !== null));
 }
 
-function loadLines(rows: readonly Row[], pick: (load: Load) => number): Line[] {
-  const labels = replicaLabels(rows);
-  if (labels.size > TELLABLE) {
-    return summaryLines(rows, pick);
+function loadLines(rows: readonly Row[], what: 'cores' | 'mib'): Line[] {
+  const seen = replicasOf(rows);
+  if (seen === null) {
+    return summaryLines(rows, what);
   }
-  return [...labels].map(([id, label], index) => ({
-    label,
+  const several = new Set(seen.values()).size > 1;
+  return [...seen].map(([id, deployment], index) => ({
+    label: several ? `${deployment} ${id.slice(0, 8)}` : id.slice(0, 8),
     look: nth(index),
     values: rows.map(row => {
       const load = row.load.get(id);
-      return load ? pick(load) : null;
+      return load ? load[what] : null;
     })
   }));
 }
 
-/** Short names of all replicas seen, in the order in which they came. */
-function replicaLabels(rows: readonly Row[]): Map<string, string> {
+/** All replicas seen and their deployments, as they came; null: more than can be told apart. */
+function replicasOf(rows: readonly Row[]): Map<string, string> | null {
   const seen = new Map<string, string>();
   for (const row of rows) {
     for (const [id, load] of row.load) {
       seen.set(id, load.deployment);
+      if (seen.size > TELLABLE) {
+        return null;
+      }
     }
-  }
-  const several = new Set(seen.values()).size > 1;
-  for (const [id, deployment] of seen) {
-    const tail = id.slice(0, 8);
-    seen.set(id, several ? `${deployment} ${tail}` : tail);
   }
   return seen;
 }
 
 /** Of more replicas than can be told apart: the highest, the middle, the lowest. */
-function summaryLines(rows: readonly Row[], pick: (load: Load) => number): Line[] {
-  const sorted = rows.map(row =>
-    [...row.load.values()].map(pick).sort((a, b) => a - b)
-  );
+function summaryLines(rows: readonly Row[], what: 'cores' | 'mib'): Line[] {
+  const sorted = rows.map(row => sortedBy(row.load, what));
   const at = (share: number): (number | null)[] =>
     sorted.map(values => values[Math.round(share * (values.length - 1))] ?? null);
   return [
@@ -164,4 +153,22 @@ function summaryLines(rows: readonly Row[], pick: (load: Load) => number): Line[
     { label: 'median', look: PLAIN, values: at(0.5) },
     { label: 'lowest', look: SECOND, values: at(0) }
   ];
+}
+
+const sortings = new WeakMap<
+  ReadonlyMap<string, Load>,
+  Map<string, readonly number[]>
+>();
+
+/** Sorted once: 300 replicas over five minutes are 60,000 values, looked at twice a second. */
+function sortedBy(
+  load: ReadonlyMap<string, Load>,
+  what: 'cores' | 'mib'
+): readonly number[] {
+  const known = sortings.get(load) ?? new Map<string, readonly number[]>();
+  sortings.set(load, known);
+  const sorted =
+    known.get(what) ?? [...load.values()].map(one => one[what]).sort((a, b) => a - b);
+  known.set(what, sorted);
+  return sorted;
 }

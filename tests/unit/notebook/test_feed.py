@@ -8,14 +8,14 @@ from tests.unit.notebook.fake_source import PATIENCE_S, FakeSource
 from workbench.errors import InstanceError, NoInstanceError
 from workbench.notebook.feed import Feed, take_once
 from workbench.notebook.panel_messages import AwayMessage
-from workbench.spec.events import HistoryEvent, SampleEvent, StatusEvent
+from workbench.spec.events import Event, HistoryEvent, SampleEvent, StatusEvent
 
 
 class Ear:
     """A listener that can be asked what came next."""
 
     def __init__(self):
-        self._heard = queue.Queue()
+        self._heard: queue.Queue[Event | AwayMessage] = queue.Queue()
 
     def take(self, news):
         self._heard.put(news)

@@ -1,6 +1,7 @@
 """A live panel: a real widget, with the test in the place of page and instance."""
 
 import asyncio
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -132,7 +133,7 @@ def wait_until_known(panel, at_s):
 class Waiter:
     def __init__(self, at_s):
         self._at_s = at_s
-        self._event = panel_module.threading.Event()
+        self._event = threading.Event()
 
     def take(self, news):
         if getattr(getattr(news, "sample", None), "at_s", 0) >= self._at_s:
