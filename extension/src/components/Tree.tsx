@@ -30,7 +30,7 @@ export function Tree(props: Props): React.JSX.Element {
   const selected = model.selected ? keyOf(model.selected) : '';
   const stop = rows.some(row => row.key === selected) ? selected : (rows[0]?.key ?? '');
   const onKeyDown = useKeys(model, rows, stop, props.onDelete);
-  const drawIn = useDrawing(props, selected, stop);
+  const drawerOf = useDrawing(props, selected, stop);
   return (
     <div
       ref={scroller}
@@ -43,7 +43,7 @@ export function Tree(props: Props): React.JSX.Element {
       {all.map((known, index) => {
         const reason = instanceReason(known);
         const notice = reason && <Notice reason={reason} run={run} />;
-        const draw = drawIn(known, notice);
+        const draw = drawerOf(known, notice);
         return runsOf(parts[index] ?? []).map(lines =>
           lines[0]?.kind === 'replica' ? (
             <Run
