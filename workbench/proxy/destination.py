@@ -29,8 +29,10 @@ def make_call(
     request: Request, entry: RouteEntry, door: Door, *, peer: Peer, request_id: str
 ) -> HttpCall:
     """The request as it travels to a replica."""
-    if (forwarded := request.forwarded) is not None:
-        peer = door.trust.behind(peer, *forwarded)
+    timeout_s, extras = door.options.request_timeout_s, None
+    if request.is_special or timeout_s is not None:
+        peer = door.trust.behind(peer, *request.forwarded)
+        extras = read_extras(request.headers, request.timeout_s(timeout_s))
     path, raw_path, root_path = request.path, request.raw_path, door.options.root_path
     if root_path:
         # As ASGI wants it: the path has the root path in it, although whoever stands
@@ -51,9 +53,7 @@ def make_call(
         server=peer.server,
         request_id=request_id,
         more_body=not request.is_complete,
-        extras=read_extras(
-            request.headers, request.timeout_s(door.options.request_timeout_s)
-        ),
+        extras=extras,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from workbench.request import Extras
 
-__all__ = ["read_extras"]
+__all__ = ["EXTRA_HEADERS", "read_extras"]
 
 _MODEL = b"serve_multiplexed_model_id"
 _FIELDS = {
@@ -15,6 +15,9 @@ _FIELDS = {
     b"traceparent": "traceparent",
     b"tracestate": "tracestate",
 }
+EXTRA_HEADERS = frozenset(_FIELDS)
+"""Headers that `read_extras` looks for."""
+
 # Beyond this nobody could tell who is served first; it also bounds the number of queues.
 _MOST_PRIORITY = 9
 

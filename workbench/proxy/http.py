@@ -37,9 +37,6 @@ _MAX_WAITING_REQUESTS = 16
 """Pipelined requests beyond which no more is read."""
 _UPLOAD_WINDOW_BYTES = 1024 * 1024
 """Bytes of a body under way to the replica beyond which no more is read."""
-_MAX_EARLY_BYTES = 64 * 1024
-"""Bytes behind a request for a WebSocket, before it is open, beyond which no more is
-read."""
 _LINGER_BEATS = 3
 
 
@@ -98,7 +95,8 @@ class HttpProtocol(asyncio.Protocol):
         self._advance()
         exchange, door = self._exchange, self.door
         if exchange is not None:
-            self.expires = door.beat + door.body_beats if reader.is_mid_body else NEVER
+            is_whole = exchange.request.is_complete
+            self.expires = NEVER if is_whole else door.beat + door.body_beats
         elif reader.is_mid_body:
             self.expires = door.beat + door.body_beats
         elif reader.is_mid_head and not was_mid_head:
@@ -186,14 +184,14 @@ class HttpProtocol(asyncio.Protocol):
         if framer is not None and framer.framing is Framing.UNTIL_CLOSE:
             _reset(self.transport)  # an orderly end would look like a complete answer
 
-    def hand_over(self, connection: SocketConnection) -> None:
+    def hand_over(self, connection: SocketConnection, received: bytes) -> None:
         """Let the connection go on as a WebSocket."""
         self._is_over = True
         self._exchange = None
         self.connections.discard(self)
         self.door.leave(self)
         self.transport.set_protocol(connection)
-        connection.begin(self._reader.rest, is_reading=self._is_reading)
+        connection.begin(received, is_reading=self._is_reading)
         self._reader.close()
 
     def regulate(self) -> None:
@@ -273,8 +271,6 @@ class HttpProtocol(asyncio.Protocol):
 
     def _wants_more(self) -> bool:
         waiting = self._waiting
-        if len(self._reader.rest) > _MAX_EARLY_BYTES:
-            return False
         if waiting:
             last = waiting[-1]
             if len(waiting) > _MAX_WAITING_REQUESTS:

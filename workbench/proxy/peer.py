@@ -29,6 +29,8 @@ class Trust:
         Each proxy adds whom it saw at the end of the list: from there, the first that
         is no trusted proxy itself is the client.
         """
+        if not forwarded_for and not scheme:
+            return peer
         if peer.client is not None and not self._covers(peer.client[0]):
             return peer
         if scheme in {"http", "https"}:

@@ -13,10 +13,14 @@ import httptools
 
 from workbench.proxy import pages
 from workbench.proxy.reply import Page
-from workbench.proxy.request import CODING, LENGTH, OWN, UPGRADE, Request
+from workbench.proxy.request import CODING, LENGTH, OWN, SPECIAL, UPGRADE, Request
 from workbench.spec.http import HTTPOptions
 
 __all__ = ["RequestReader"]
+
+_HOST = b"host"
+_KNOWN = OWN | {_HOST}
+_NO_LIMIT = 1 << 62
 
 
 class RequestReader:
@@ -29,15 +33,16 @@ class RequestReader:
     def __init__(self, options: HTTPOptions | None = None) -> None:
         self.requests: deque[Request] = deque()
         self.problem: Page | None = None
-        self.rest = b""
-        """What followed a request for a WebSocket."""
-        self._is_upgraded = False
         self._options = options = options or HTTPOptions()
+        self._max_headers = options.max_headers
+        self._max_body_bytes = options.max_body_bytes or _NO_LIMIT
         self._surely_small_bytes = min(options.max_url_bytes, options.max_header_bytes)
         """A head that came whole in a read of up to this size is not measured."""
         self._current: Request | None = None
         self._interrupted: Request | None = None
+        self._upgraded: Request | None = None
         self._hosts = 0
+        self._is_special = False
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._own: dict[bytes, bytes] = {}
@@ -59,8 +64,8 @@ class RequestReader:
         """Read on; see `requests` and `problem` for what came of it."""
         if self.problem is not None:
             return
-        if self._is_upgraded:
-            self.rest += data
+        if self._upgraded is not None:
+            self._upgraded.pieces.append(data)
             return
         is_inside = bool(self._target) or self._current is not None
         self._must_measure = is_inside or len(data) > self._surely_small_bytes
@@ -95,8 +100,8 @@ class RequestReader:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = memoryview(data)[upgrade.args[0] :]
-                if self._is_upgraded:
-                    self.rest = bytes(data)
+                if self._upgraded is not None:
+                    self._upgraded.pieces.append(bytes(data))
                     return
                 self._decline()
             except httptools.HttpParserCallbackError as error:
@@ -153,12 +158,15 @@ class RequestReader:
         """One header, or one trailer."""
         name = name.lower()
         self._headers.append((name, value))
-        if name == b"host":
-            self._hosts += 1
-        elif name in OWN:
+        if name in _KNOWN:
+            if name == _HOST:
+                self._hosts += 1
+                return
             if name == CODING and name in self._own:
                 raise _RefusedError(pages.malformed("Transfer-Encoding twice"))
             self._own[name] = value
+            if name in SPECIAL:
+                self._is_special = True
 
     def on_headers_complete(self) -> None:
         """The head is complete: a request, unless it is one of those not taken."""
@@ -166,7 +174,7 @@ class RequestReader:
             self._go_on_with_body(self._interrupted)
             return
         target, headers, own = self._target, self._headers, self._own
-        if self._must_measure or len(headers) > self._options.max_headers:
+        if self._must_measure or len(headers) > self._max_headers:
             self._measure()
         self._target = b""
         if not target.startswith(b"/") or b"#" in target:
@@ -177,6 +185,8 @@ class RequestReader:
             if self._parser.should_upgrade() and own[UPGRADE].lower() == b"websocket":
                 self._upgrade(request)
             self._own = {}
+            if self._is_special:
+                request.is_special, self._is_special = True, False
         if self._hosts != 1 and (self._hosts or request.version == "1.1"):
             raise _RefusedError(pages.malformed("it needs one Host header"))
         self._hosts = 0
@@ -188,9 +198,8 @@ class RequestReader:
         """Part of the body."""
         current = self._current
         if current is not None:
-            current.body_bytes += len(piece)
-            limit = self._options.max_body_bytes
-            if limit is not None and current.body_bytes > limit:
+            current.body_bytes = size = current.body_bytes + len(piece)
+            if size > (limit := self._max_body_bytes):
                 raise _RefusedError(pages.body_too_large(limit))
             current.pieces.append(piece)
 
@@ -204,6 +213,7 @@ class RequestReader:
             self._headers = []
             self._own = {}
             self._hosts = 0
+            self._is_special = False
 
     def _refuse_unspoken(self, version: str, own: dict[bytes, bytes]) -> None:
         coding = own.get(CODING)
@@ -213,15 +223,16 @@ class RequestReader:
             raise _RefusedError(pages.malformed("HTTP/1.0 has no Transfer-Encoding"))
         if coding is not None and coding.lower() != b"chunked":
             raise _RefusedError(pages.not_implemented("Transfer-Encoding but chunked"))
-        limit = self._options.max_body_bytes
-        if limit is not None and int(own.get(LENGTH, b"0")) > limit:
+        limit = self._max_body_bytes
+        if limit != _NO_LIMIT and int(own.get(LENGTH, b"0")) > limit:
             raise _RefusedError(pages.body_too_large(limit))
 
     def _upgrade(self, request: Request) -> None:
         if CODING in self._own or self._own.get(LENGTH, b"0") != b"0":
             raise _RefusedError(pages.malformed("a WebSocket handshake with a body"))
         # Turned down or not, the connection is not used for HTTP again.
-        request.is_websocket = self._is_upgraded = True
+        self._upgraded = request
+        request.is_websocket = True
         request.keeps_alive = False
 
 

@@ -9,7 +9,17 @@ from urllib.parse import unquote
 
 import httptools
 
-__all__ = ["CODING", "INLINE_BODY_BYTES", "LENGTH", "OWN", "UPGRADE", "Request"]
+from workbench.proxy.extras import EXTRA_HEADERS
+
+__all__ = [
+    "CODING",
+    "INLINE_BODY_BYTES",
+    "LENGTH",
+    "OWN",
+    "SPECIAL",
+    "UPGRADE",
+    "Request",
+]
 
 INLINE_BODY_BYTES = 64 * 1024
 """A body of a declared length up to this goes to the replica in one piece."""
@@ -23,18 +33,9 @@ CODING = b"transfer-encoding"
 UPGRADE = b"upgrade"
 _FORWARDED_FOR = b"x-forwarded-for"
 _FORWARDED_PROTO = b"x-forwarded-proto"
-OWN = frozenset(
-    {
-        _EXPECT,
-        _FORWARDED_FOR,
-        _FORWARDED_PROTO,
-        _REQUEST_ID,
-        _TIMEOUT,
-        CODING,
-        LENGTH,
-        UPGRADE,
-    }
-)
+# What few requests have, and which makes the way of those that have it a longer one.
+SPECIAL = EXTRA_HEADERS | {_FORWARDED_FOR, _FORWARDED_PROTO, _TIMEOUT}
+OWN = SPECIAL | {_EXPECT, _REQUEST_ID, CODING, LENGTH, UPGRADE}
 
 _FOR_EVER_S = 1e8
 
@@ -46,6 +47,8 @@ class Request:
     """Whether the body has come to its end."""
     body_bytes = 0
     """How much of the body has come."""
+    is_special = False
+    """Whether a header says how to treat it: for whom, how urgent, how long."""
     is_websocket = False
     """Whether this asks for a WebSocket; what follows it is no HTTP then."""
     _was_continued = False
@@ -90,11 +93,9 @@ class Request:
         return expect.lower() == b"100-continue" and self.version == "1.1"
 
     @property
-    def forwarded(self) -> tuple[str, str] | None:
-        """For whom, and how asked, a proxy in front says that it forwards this."""
+    def forwarded(self) -> tuple[str, str]:
+        """For whom a proxy in front says that it forwards this, and asked how."""
         own = self._own
-        if _FORWARDED_FOR not in own and _FORWARDED_PROTO not in own:
-            return None
         asked_by = own.get(_FORWARDED_FOR, b"").decode("latin-1")
         return asked_by, own.get(_FORWARDED_PROTO, b"").decode("latin-1")
 

@@ -29,8 +29,8 @@ _FAILED = 1011
 class SocketClient(Client, Host, Protocol):
     """The connection that a request for a WebSocket came on."""
 
-    def hand_over(self, connection: SocketConnection) -> None:
-        """Let the connection go on as a WebSocket."""
+    def hand_over(self, connection: SocketConnection, received: bytes) -> None:
+        """Let the connection go on as a WebSocket, with what has come of it."""
 
 
 class SocketExchange(Exchange):
@@ -45,6 +45,10 @@ class SocketExchange(Exchange):
         self._host = client
 
     # -- what the connection calls -----------------------------------------------------
+
+    def upload(self) -> None:
+        """What comes before the WebSocket is open waits; the client is held back."""
+        self.uncredited_bytes = sum(map(len, self.request.pieces))
 
     def send(self, data: bytes | memoryview, *, is_text: bool, more: bool) -> None:
         """Pass on a message, or part of one."""
@@ -69,7 +73,8 @@ class SocketExchange(Exchange):
         answer = self._handshake.answer(message, self._id, client.door.date_line)
         client.transport.write(answer)
         self._connection = SocketConnection(client, self, self._handshake.codec)
-        client.hand_over(self._connection)
+        self.is_uploading, self.uncredited_bytes = False, 0
+        client.hand_over(self._connection, self.request.take_body())
 
     def on_part(self, message: SocketPart, buffers: Buffers) -> None:
         """Send a message, or part of one, to the client."""
@@ -115,7 +120,11 @@ class SocketExchange(Exchange):
             self._answer(error.page)
             return
         self._call_id = call.id
+        received = self.request.pieces
+        self.request.pieces = []
         super()._submit(socket_call(call), deployment)
+        self.request.pieces = received
+        self.is_uploading = True
 
     def _end(self, code: int, reason: str) -> None:
         self._ticket = None

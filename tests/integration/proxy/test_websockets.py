@@ -140,6 +140,29 @@ class TestOpening:
             with opened(server) as (_, call):
                 assert call.message.extras.timeout_s is None
 
+    def test_an_application_may_take_its_time_to_accept(self):
+        options = HTTPOptions(body_timeout_s=0.02, keep_alive_timeout_s=0.02)
+        with (
+            running_server(options, beat_s=0.01) as server,
+            server.client() as client,
+        ):
+            client.send(HANDSHAKE + b"\r\n" + HELLO[:3])
+            call = server.router.next_call()
+            client.send(HELLO[3:])
+            with server.client() as other:  # idle for as long, and closed for it
+                other.ask(ECHO)
+                other.assert_closed()
+            call.accept()
+
+            assert call.next_message() == "hello"
+
+    def test_what_comes_before_it_opens_is_held_back(self, server, client):
+        client.send(HANDSHAKE + b"\r\n")
+        server.router.next_call()
+        everything = HELLO * (64 * MIB // len(HELLO))
+
+        assert send_what_fits(client, server.router, everything) < len(everything)
+
     def test_requests_before_it_are_answered_first(self, server, client):
         client.send(ECHO + HANDSHAKE + b"\r\n" + HELLO)
         assert client.read().status == 200
