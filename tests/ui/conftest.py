@@ -10,9 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-from tests.sidebar.fake_instance import FakeInstance
 from tests.ui.announced import announced
 from tests.ui.browser import (
     MISSING,
@@ -24,7 +23,10 @@ from tests.ui.browser import (
 )
 from tests.ui.lab import Lab, jupyter_lab
 from tests.ui.sidebar import Sidebar
+from tests.ui.stage import StagedInstance
 
+# Generous: the machine may be busy with something else.
+_PATIENCE_MS = 30_000
 _PICTURES = Path(__file__).parents[2] / "artifacts" / "ui"
 
 
@@ -32,6 +34,7 @@ _PICTURES = Path(__file__).parents[2] / "artifacts" / "ui"
 def browser() -> Iterator[Browser]:
     if executable() is None:
         pytest.skip(MISSING)
+    expect.set_options(timeout=_PATIENCE_MS)
     with chromium() as found:
         yield found
 
@@ -43,22 +46,28 @@ def lab(browser) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def open_page(browser, lab, request) -> Iterator[Callable[..., Page]]:
-    """Open JupyterLab, as often as a test likes; errors of the pages fail the test."""
-    pages: list[Page] = []
+def page_errors() -> Iterator[list[str]]:
+    """What no page has caught; a test fails if anything is left here."""
     errors: list[str] = []
+    yield errors
+    assert not errors
+
+
+@pytest.fixture
+def open_page(browser, lab, request, page_errors) -> Iterator[Callable[..., Page]]:
+    """Open JupyterLab, as often as a test likes."""
+    pages: list[Page] = []
     name = re.sub(r"\W+", "-", request.node.name)
 
     def open_one(**options: int) -> Page:
         page = open_lab(browser, lab, f"{name}-{len(pages)}", **options)
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", lambda error: page_errors.append(str(error)))
         pages.append(page)
         return page
 
     yield open_one
     for page in pages:
         close_lab(page)
-    assert not errors
 
 
 @pytest.fixture
@@ -83,19 +92,26 @@ def picture(request) -> Callable[..., None]:
 
 
 @pytest.fixture
-def announce(lab) -> Iterator[Callable[[FakeInstance], FakeInstance]]:
-    """Let the server find a fake instance, until the test ends."""
+def announce(lab) -> Iterator[Callable[..., StagedInstance]]:
+    """Let the server find an instance that is not real, until the test ends."""
     with ExitStack() as stack:
 
-        def write(fake: FakeInstance, token: str | None = None) -> FakeInstance:
-            stack.enter_context(announced(fake, lab.runtime_dir, token))
-            return fake
+        def write(staged: StagedInstance, token: str | None = None) -> StagedInstance:
+            stack.enter_context(announced(staged, lab.runtime_dir, token))
+            return staged
 
         yield write
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeInstance]:
-    """A real control API with nothing behind it."""
-    with FakeInstance() as made:
+def unknown() -> Iterator[StagedInstance]:
+    """An instance that nobody was told of."""
+    with StagedInstance("elsewhere") as made:
         yield made
+
+
+@pytest.fixture
+def staged(announce) -> Iterator[StagedInstance]:
+    """An instance that the server finds; it shows what a test wants."""
+    with StagedInstance() as made:
+        yield announce(made)

@@ -136,7 +136,9 @@ function useKeys(
       onDelete();
       return;
     }
-    const step = move(rows, current, key);
+    // Not `current`: keys may come faster than lines are drawn.
+    const at = model.selected ? keyOf(model.selected) : current;
+    const step = move(rows, at, key);
     if (step) {
       event.preventDefault();
       event.stopPropagation();
