@@ -31,6 +31,7 @@ const AS_CLIENTS_SEE_IT = '';
  */
 export class LivePlots {
   private readonly root = h('div', 'wb-plots');
+  private readonly bar = h('div', 'wb-plots-bar wb-none');
   private readonly choice = h('select', 'wb-select');
   private readonly moment = h('span', 'wb-moment');
   private readonly reason = h('div', 'wb-reason');
@@ -60,8 +61,8 @@ export class LivePlots {
     this.choice.setAttribute('aria-label', 'What the charts show');
     this.choice.addEventListener('change', () => this.choose());
     this.reason.setAttribute('role', 'status');
-    const bar = h('div', 'wb-plots-bar', this.choice, this.moment);
-    this.root.append(bar, this.reason, this.grid);
+    this.bar.append(this.choice, this.moment);
+    this.root.append(this.bar, this.reason, this.grid);
     this.follow();
     this.schedule();
   }
@@ -147,6 +148,7 @@ export class LivePlots {
     this.say(hasTraffic(rows));
     const isEmpty = !drawn.some(hasValues);
     this.grid.classList.toggle('wb-none', isEmpty);
+    this.bar.classList.toggle('wb-none', isEmpty);
     if (isEmpty) {
       return;
     }

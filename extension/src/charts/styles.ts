@@ -12,7 +12,7 @@ export const STYLES = `
   padding: 0; border: 0; overflow-wrap: anywhere; }
 .wb-plots-bar { display: flex; flex-wrap: wrap; gap: 4px 12px; align-items: center;
   min-height: 24px; margin-bottom: 4px; }
-.wb-plots-bar:empty { display: none; }
+.wb-plots-bar.wb-none { display: none; }
 .wb-moment { margin-left: auto; color: var(--wb-soft); font-variant-numeric: tabular-nums; }
 .wb-select { font: inherit; color: inherit; max-width: 100%; height: 24px; padding: 0 4px;
   border: 1px solid var(--wb-line); border-radius: 3px;

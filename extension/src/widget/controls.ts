@@ -138,7 +138,8 @@ export class Deletion {
   }
 
   show(isServed: boolean, why: string): void {
-    this.ask.disabled = this.confirm.disabled = !isServed || why !== '';
+    this.node.hidden = !isServed;
+    this.ask.disabled = this.confirm.disabled = why !== '';
     this.node.title = why;
     if (!isServed) {
       this.close();

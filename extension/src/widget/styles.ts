@@ -34,7 +34,7 @@ export const STYLES = `
 .wb-deletion { margin-left: auto; }
 .wb-deletion .wb-question { display: inline-flex; flex-wrap: wrap; gap: 4px 8px;
   align-items: center; }
-.wb-danger { border-color: #d55e00; color: #d55e00; font-weight: 600; }
+.wb-panel .wb-danger { border-color: #d55e00; color: #d55e00; font-weight: 600; }
 .wb-result { min-height: 0; margin: 2px 0; overflow-wrap: anywhere; }
 .wb-result:empty { display: none; }
 `;

@@ -124,6 +124,6 @@ describe('deleting', () => {
 
     controls.show(undefined, '');
 
-    expect(byName('Delete default').disabled).toBe(true);
+    expect(controls.deletion.node.hidden).toBe(true);
   });
 });
