@@ -9,6 +9,7 @@ import {
 import { Widget } from '@lumino/widgets';
 
 import { ApiError } from './api';
+import { prose } from './format';
 import type { ConnectRequest } from './protocol';
 
 /** URL and token of a remote instance; null if the reader thinks better of it. */
@@ -68,7 +69,7 @@ class ConnectForm extends Widget implements Dialog.IBodyWidget<ConnectRequest> {
       labelled('Address of its control API', this.url),
       labelled('Token', this.token),
       note(
-        'Both stand in the file workbench-….json in the directory that ' +
+        'Both stand in the file `workbench-….json` in the directory that ' +
           '`jupyter --runtime-dir` prints where the instance runs. The token goes to ' +
           "Jupyter's server and stays there."
       )
@@ -101,6 +102,10 @@ function labelled(text: string, input: HTMLInputElement): HTMLLabelElement {
 
 function note(text: string): HTMLParagraphElement {
   const paragraph = document.createElement('p');
-  paragraph.textContent = text;
+  for (const part of prose(text)) {
+    const node = document.createElement(part.isCode ? 'code' : 'span');
+    node.textContent = part.text;
+    paragraph.append(node);
+  }
   return paragraph;
 }

@@ -27,6 +27,8 @@ export type Row = {
   readonly state: string;
   /** Second line; '' for none. */
   readonly note: string;
+  /** Whether it has been, or could be, measured. */
+  readonly isMeasured: boolean;
   /** Null where nothing is below. */
   readonly isOpen: boolean | null;
 };
@@ -54,6 +56,9 @@ const MARKS: Readonly<Record<string, Mark>> = {
   STOPPING: 'idle',
   STOPPED: 'idle'
 };
+
+/** A replica in any other state has answered nothing lately. */
+const SERVING = new Set(['RUNNING', 'UPDATING', 'STOPPING']);
 
 /** The lines of all instances, one list for each. */
 export function rowsOf(all: readonly Known[], opening: Opening): Row[][] {
@@ -170,6 +175,7 @@ function replicaRow(
   return {
     ...blank({ ...above, replica: id }, index, siblings),
     ...signed(state),
+    isMeasured: SERVING.has(state),
     // What is as usual goes without saying: there may be hundreds.
     name: joined(
       format.shortReplica(id),
@@ -207,6 +213,7 @@ function blank(at: Place, index: number, siblings: number): Row {
     mark: 'idle',
     state: '',
     note: '',
+    isMeasured: kind !== 'instance',
     isOpen: null
   };
 }

@@ -81,7 +81,7 @@ function Line({ row, history, onToggle }: RowProps): React.JSX.Element {
           </span>
         )}
       </span>
-      {row.kind !== 'instance' && <Measured row={row} history={history} />}
+      {row.isMeasured && <Measured row={row} history={history} />}
     </div>
   );
 }
