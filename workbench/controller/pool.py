@@ -20,6 +20,10 @@ __all__ = ["Cluster", "Process", "Shell", "ShellPool"]
 
 _log = logging.getLogger("workbench.controller")
 
+# Shells that fail in a row before a replica that waits for one fails, too.
+_GIVE_UP = 3
+_LONGEST_PAUSE_S = 30.0
+
 
 class Process(Protocol):
     """A running process of ours."""
@@ -69,6 +73,8 @@ class ShellPool:
         self._arrived = asyncio.Event()
         self._wanted = asyncio.Event()
         self._waiting = 0
+        self._failures = 0
+        self._failure = ""
         self._watches: set[asyncio.Future[None]] = set()
         self.home_node = ""
         self.host_of: Callable[[str], str] = str
@@ -83,16 +89,36 @@ class ShellPool:
                 continue
             try:
                 await self._add()
-            except Exception:  # noqa: BLE001 - whatever it was, replicas need shells
+            except Exception as error:  # noqa: BLE001 - whatever it was, replicas need shells
+                self._failed(error)
                 _log.exception("A shell did not start; trying again")
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(_pause_s(self._failures))
+            else:
+                self._failures = 0
+
+    def _failed(self, error: Exception) -> None:
+        """After several failures in a row, those who wait are told rather than left."""
+        self._failures += 1
+        self._failure = f"{type(error).__name__}: {error}"
+        self._arrived.set()
 
     async def fill(self) -> None:
-        """Start the first shells side by side; Ray has workers ready for them."""
-        await asyncio.gather(*(self._add() for _ in range(self._spare)))
+        """Start the first shells side by side; Ray has workers ready for them.
+
+        Those that fail are left to `keep_filled`.
+        """
+        starts = (self._add() for _ in range(self._spare))
+        for outcome in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                self._failed(outcome)
+                _log.error("A first shell did not start", exc_info=outcome)
 
     async def take(self, node_id: str, runtime_env: dict[str, object]) -> Shell:
-        """A shell on that node: a warm one if there is one, else a new one."""
+        """A shell on that node: a warm one if there is one, else a new one.
+
+        Raises:
+            RuntimeError: none starts, time and again.
+        """
         if runtime_env or node_id != self.home_node:
             return await self._start(node_id, runtime_env)
         self._waiting += 1
@@ -101,6 +127,9 @@ class ShellPool:
                 self._wanted.set()
                 self._arrived.clear()
                 await self._arrived.wait()
+                if self._failures >= _GIVE_UP and not self._ready:
+                    msg = f"No process for it could be started: {self._failure}"
+                    raise RuntimeError(msg)
         finally:
             self._waiting -= 1
         self._wanted.set()
@@ -146,6 +175,16 @@ class ShellPool:
             node_id=node_id,
             runtime_env=runtime_env or None,
         )
-        about = await process.call("start")
+        try:
+            about = await process.call("start")
+        except BaseException:
+            # Nobody else knows of it: left alone, it would stay for good.
+            await process.end()
+            raise
         assert isinstance(about, Description)
         return Shell(process=process, about=about, node_id=node_id)
+
+
+def _pause_s(failures: int) -> float:
+    """Before the next try: longer each time, so that a broken pool costs little."""
+    return float(min(2.0 ** (failures - 1), _LONGEST_PAUSE_S))
