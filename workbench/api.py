@@ -18,12 +18,14 @@ from workbench import errors
 from workbench.build import build
 from workbench.client import Client
 from workbench.cluster.attach import connected_address
+from workbench.code.services import pack_services
 from workbench.deployment import Application
 from workbench.handle import DeploymentHandle
 from workbench.instance import find
 from workbench.settings import Settings
 from workbench.spec.application import Owner
 from workbench.spec.events import Event
+from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, EventKind, InstanceStatus, ServeStatus
@@ -87,6 +89,7 @@ def connect(url: str, token: str | None = None) -> InstanceStatus:
 def start(
     *,
     http: HTTPOptions | None = None,
+    grpc: GRPCOptions | None = None,
     keep: bool | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> InstanceStatus:
@@ -96,10 +99,12 @@ def start(
     notebook, and ends with a script.
 
     Raises:
-        StartError: it did not come up.
-        PortBusyError: the HTTP port asked for by number is taken.
+        StartError: it did not come up; or packages for gRPC are missing.
+        PortBusyError: a port asked for by number is taken.
+        InstanceError: one runs already, and listens elsewhere.
     """
-    return _instance_status(_get_client(http, keep, on_progress).status())
+    client = _get_client(http, keep, on_progress, grpc)
+    return _instance_status(client.status())
 
 
 def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
@@ -298,23 +303,25 @@ def _get_client(
     http: HTTPOptions | None,
     keep: bool | None,  # noqa: FBT001 - private
     on_progress: Callable[[str], None],
+    grpc: GRPCOptions | None = None,
 ) -> Client:
     """The instance that this process uses, one that it finds, or a new one."""
     global _client  # noqa: PLW0603 - as above
     with _lock:
         if _client is not None and _client.is_alive():
-            _check_same_door(_client, http)
+            _check_same_door(_client, http, grpc)
             return _client
         settings = Settings.from_environment()
         ray_address = connected_address()
         found = None if ray_address else _existing(settings, only_kept=True)
         if found is not None:
-            _check_same_door(found, http)
+            _check_same_door(found, http, grpc)
             _client = found
             return found
         started = start_instance(
             settings,
             http=http or HTTPOptions(host=settings.http_host, port=settings.http_port),
+            grpc=pack_services(grpc, _project_root()),
             keep=_in_notebook() if keep is None else keep,
             ray_address=ray_address or settings.ray_address,
             on_progress=on_progress,
@@ -336,17 +343,25 @@ def _existing(settings: Settings, *, only_kept: bool) -> Client | None:
         return None
 
 
-def _check_same_door(client: Client, http: HTTPOptions | None) -> None:
+def _check_same_door(
+    client: Client, http: HTTPOptions | None, grpc: GRPCOptions | None
+) -> None:
     """A running proxy does not move: say so rather than ignore what was asked."""
-    if http is None or http.port is None:
-        return
+    hint = "Use it as it is, or call serve.shutdown() first."
     running = urlsplit(client.about.http_url)
-    if running.port != http.port:
+    if http is not None and http.port not in {None, running.port}:
         msg = (
             f"An instance runs already and listens on port {running.port}, "
             f"not {http.port}."
         )
-        hint = "Use it as it is, or call serve.shutdown() first."
+        raise errors.InstanceError(msg, hint)
+    if grpc is None or not grpc.grpc_servicer_functions:
+        return
+    address = _instance_status(client.status()).grpc_address
+    port = urlsplit(f"//{address}").port
+    if grpc.port not in {None, port} or not address:
+        where = f"speaks gRPC at {address}" if address else "speaks no gRPC"
+        msg = f"An instance runs already and {where}."
         raise errors.InstanceError(msg, hint)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from workbench import __version__, api
 from workbench.errors import WorkbenchError
+from workbench.instance import find
 from workbench.settings import Settings
 from workbench.spec.http import HTTPOptions
 from workbench.spec.logs import LEVELS, LogPage, LogQuery
@@ -72,6 +73,12 @@ def _up(options: argparse.Namespace) -> None:
     )
     api.start(http=http, keep=True, on_progress=lambda text: print(f"… {text}"))
     _status(options)
+    file = find(settings.runtime_dir, only_kept=False)
+    if file is not None:
+        # The token itself stays off the screen, which others may see.
+        where = file.path(settings.runtime_dir)
+        print(f"From elsewhere: serve.connect({file.url!r}, token=...);")
+        print(f"  its token stands in {where}")
 
 
 def _status(_options: argparse.Namespace) -> None:
@@ -121,6 +128,8 @@ def _lines(status: ServeStatus) -> list[str]:
     if status.instance is None:
         return ["Nothing is running. Start with `workbench up` or a %%serve cell."]
     lines = [f"Instance {status.instance.id} at {status.instance.http_url}"]
+    if status.instance.grpc_address:
+        lines.append(f"  gRPC at {status.instance.grpc_address}")
     lines += [f"  {note}" for note in status.instance.notes]
     for name, app in status.applications.items():
         lines.append(f"{name}: {app.status}, {app.url or 'no route'}")

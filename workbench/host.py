@@ -92,6 +92,7 @@ async def _serve(plan: LaunchPlan, ray_version: str, reports: _Reports) -> None:
             ray_version=ray_version,
             launcher_pid=os.getppid(),
             is_embedded=plan.ray_address is None,
+            grpc=plan.grpc,
         )
         control = await cluster.start(
             ControlProcess, config, name=CONTROLLER_NAME, restarts=True

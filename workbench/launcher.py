@@ -21,6 +21,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
 
 __all__ = ["LaunchPlan", "descendants", "main"]
@@ -50,6 +51,7 @@ class LaunchPlan:
     runtime_dir: str
     report_fd: int
     """Where progress goes: JSON lines with `progress`, `ready` or `error`."""
+    grpc: GrpcSpec | None = None
 
     def dump(self) -> str:
         """The input for `main`."""
@@ -59,7 +61,9 @@ class LaunchPlan:
     def load(cls, text: str) -> "LaunchPlan":
         """Read what `dump` wrote."""
         fields = json.loads(text)
-        return cls(**{**fields, "http": HTTPOptions(**fields["http"])})
+        grpc = None if fields["grpc"] is None else GrpcSpec.load(fields["grpc"])
+        http = HTTPOptions(**fields["http"])
+        return cls(**{**fields, "http": http, "grpc": grpc})
 
 
 def main() -> None:

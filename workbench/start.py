@@ -17,6 +17,7 @@ from workbench import errors
 from workbench.instance import home_name
 from workbench.launcher import LaunchPlan
 from workbench.settings import Settings, new_token
+from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
 
 __all__ = ["Started", "start_instance"]
@@ -38,6 +39,7 @@ def start_instance(
     settings: Settings,
     *,
     http: HTTPOptions,
+    grpc: GrpcSpec | None = None,
     keep: bool,
     ray_address: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
@@ -62,6 +64,7 @@ def start_instance(
         object_store_mb=settings.object_store_mb,
         spare_shells=settings.spare_shells,
         http=http,
+        grpc=grpc,
         home=str(home),
         runtime_dir=str(settings.runtime_dir),
         report_fd=write_end,

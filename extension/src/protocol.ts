@@ -113,6 +113,7 @@ export type InstanceStatus = {
   readonly http_url: string;
   readonly notes: ReadonlyArray<string>;
   readonly pids: Readonly<Record<string, number>>;
+  readonly grpc_address: string;
 };
 
 /** All instances; the first message, and whenever one comes, goes or changes. */

@@ -175,7 +175,8 @@ export function status(
       ray_version: '2.60.0',
       http_url: 'http://127.0.0.1:8000',
       notes: [],
-      pids: {}
+      pids: {},
+      grpc_address: ''
     }
   };
 }

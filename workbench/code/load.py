@@ -22,7 +22,7 @@ from typing import Any
 from workbench.code.blob import Blob, LocalModule, unpack
 from workbench.code.classes import forget_classes
 
-__all__ = ["load_args", "load_code", "main_names"]
+__all__ = ["load_args", "load_code", "main_names", "offer_modules"]
 
 _MAIN_FILE = "<notebook>"
 # Code of the process itself may go on in it: its names must not be cleared.
@@ -49,6 +49,11 @@ def load_args(blob: bytes) -> tuple[tuple[object, ...], dict[str, object]]:
     return args, kwargs
 
 
+def offer_modules(blob: bytes) -> None:
+    """Let the modules in it be imported; the code itself is not loaded."""
+    _offer(unpack(blob))
+
+
 def main_names() -> dict[str, object]:
     """The namespace of the author's `__main__`; pickles refer to it by this."""
     return vars(sys.modules["__main__"])
@@ -57,15 +62,19 @@ def main_names() -> dict[str, object]:
 def _load(blob: Blob) -> Any:
     for filename, text in blob.sources.items():
         _remember_source(filename, text)
-    for module in blob.modules:
-        _remember_source(module.filename, module.source)
-    _local_modules.replace(blob.modules)
+    _offer(blob)
     file = io.BytesIO(blob.pickles)
     unpickler = pickle.Unpickler(file)  # noqa: S301
     loaded = unpickler.load()
     while file.tell() < len(blob.pickles):
         main_names().update(unpickler.load())
     return loaded
+
+
+def _offer(blob: Blob) -> None:
+    for module in blob.modules:
+        _remember_source(module.filename, module.source)
+    _local_modules.replace(blob.modules)
 
 
 def _remember_source(filename: str, text: str) -> None:

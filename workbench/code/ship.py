@@ -11,7 +11,7 @@ import linecache
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from workbench.code.pickling import CodePickler, reduce_lock
 from workbench.code.version import Substitute, hash_code, hash_init
 from workbench.errors import ShippingError
 
-__all__ = ["Shipment", "ship"]
+__all__ = ["Shipment", "ship", "ship_functions"]
 
 _LARGE_BYTES = 1_000_000
 # Pickling runs the code of many libraries, not all of it made for several threads.
@@ -88,6 +88,24 @@ def ship(
                 *_large_arguments(target, args, kwargs, arguments),
             ),
         )
+
+
+def ship_functions(functions: Sequence[Callable[..., object]], *, root: Path) -> bytes:
+    """Pack functions, with the user's own modules that they need; loaded as code.
+
+    Raises:
+        ShippingError: one of them cannot travel.
+    """
+    with _lock:
+        pickles = _Pickles()
+        try:
+            pickles.dump_with_names(list(functions))
+        except ShippingError:
+            raise
+        except Exception as error:  # noqa: BLE001 - any __reduce__ fails in its own way
+            msg = f"{_names(functions)} cannot travel: {error}"
+            raise ShippingError(msg, "Define them in a module.") from None
+        return _pack(pickles, Modules(root.absolute()))
 
 
 class _Pickles(CodePickler):
@@ -159,6 +177,10 @@ def _names_read(code: Code, space: dict[str, Any]) -> Iterator[str]:
                 space.get(name), types.ModuleType
             ):
                 yield name
+
+
+def _names(functions: Sequence[Callable[..., object]]) -> str:
+    return ", ".join(getattr(each, "__name__", repr(each)) for each in functions)
 
 
 def _same(value: object) -> object:

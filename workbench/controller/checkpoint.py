@@ -21,6 +21,7 @@ class Checkpoint:
     target: Target = field(default_factory=Target)
     table_version: int = 0
     http_port: int | None = None
+    grpc_port: int | None = None
     gateway_port: int | None = None
     wire_port: int | None = None
     notes: tuple[str, ...] = ()

@@ -27,6 +27,8 @@ class ProxyKeeper:
         """Its end is wanted: no other proxy is to be started."""
         self.status = ProxyStatus.STARTING
         self.port = template.pinned_port
+        self.grpc_port = template.pinned_grpc_port
+        """Where gRPC is spoken; None if it is not."""
         self.pid = 0
 
     @property
@@ -43,7 +45,7 @@ class ProxyKeeper:
         about = await process.call("describe")
         assert isinstance(about, ProxyDescription)
         self._process = process
-        self.pid, self.port = about.pid, about.port
+        self.pid, self.port, self.grpc_port = about.pid, about.port, about.grpc_port
         self.status = ProxyStatus.HEALTHY
 
     async def start(self) -> None:
@@ -52,7 +54,12 @@ class ProxyKeeper:
         Raises:
             PortBusyError: the port that was asked for by number is taken.
         """
-        config = replace(self._config, id=secrets.token_hex(4), pinned_port=self.port)
+        config = replace(
+            self._config,
+            id=secrets.token_hex(4),
+            pinned_port=self.port,
+            pinned_grpc_port=self.grpc_port,
+        )
         process = await self._cluster.start(
             self._body, config, name=f"proxy-{config.id}"
         )

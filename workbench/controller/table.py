@@ -32,6 +32,10 @@ def build_table(target: Target, replicas: Collection[Replica], version: int) -> 
             for name, app in target.applications.items()
             for spec in app.spec.deployments
         ),
+        ingresses={
+            name: f"{name}#{app.spec.ingress}"
+            for name, app in target.applications.items()
+        },
     )
 
 

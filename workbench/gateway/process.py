@@ -19,7 +19,7 @@ import uvicorn
 
 from workbench import __version__
 from workbench.cluster.ray_cluster import RayCluster
-from workbench.controller.checkpoint import CheckpointStore
+from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.controller import Controller
 from workbench.controller.logs import Logs
 from workbench.controller.measured import Measurements
@@ -29,6 +29,7 @@ from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import Replica
 from workbench.controller.work import ReplicaWork
 from workbench.errors import WorkbenchError
+from workbench.gateway.addresses import grpc_address, http_url, port_notes
 from workbench.gateway.app import make_app
 from workbench.gateway.events import EventFeed
 from workbench.instance import channel_secret
@@ -43,7 +44,6 @@ from workbench.spec.control import (
     Introduction,
 )
 from workbench.spec.deployment import DeploymentSpec
-from workbench.spec.http import DEFAULT_PORT
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.proxy import ProxyConfig
 from workbench.spec.replica import Description, Seat, ShellConfig
@@ -149,7 +149,7 @@ class _Control:
             measurements, status=self.status, population=self._controller.population
         )
         self._controller.on_turned = self._feed.on_changed
-        self._proxies = self._make_proxies(checkpoint.http_port)
+        self._proxies = self._make_proxies(checkpoint)
         await self._adopt()
         self._controller.publish(anew=True)
         self._spawn(self._fill_pool())
@@ -157,6 +157,7 @@ class _Control:
         await self._open_door()
         await self._controller.remember(
             http_port=self._proxies.port,
+            grpc_port=self._proxies.grpc_port,
             gateway_port=gateway_port,
             wire_port=self._listener.port,
         )
@@ -197,6 +198,7 @@ class _Control:
                     "controller": os.getpid(),
                     "proxy": self._proxies.pid,
                 },
+                grpc_address=grpc_address(self._config, self._proxies.grpc_port),
             ),
         )
 
@@ -284,6 +286,7 @@ class _Control:
             host=_LOOPBACK if self._config.is_embedded else "",
             secret=channel_secret(self._config.token),
             controller=self._address,
+            services=self._config.grpc.services if self._config.grpc else "",
         )
         pool = ShellPool(
             self._cluster, ReplicaProcess, template, self._config.spare_shells
@@ -292,14 +295,16 @@ class _Control:
         pool.host_of = {node.id: node.host for node in nodes}.__getitem__
         return pool
 
-    def _make_proxies(self, port: int | None) -> ProxyKeeper:
+    def _make_proxies(self, checkpoint: Checkpoint) -> ProxyKeeper:
         template = ProxyConfig(
             id="",
             socket_dir=str(self._socket_dir()),
             secret=channel_secret(self._config.token),
             controller=self._address,
             options=self._config.http,
-            pinned_port=port,
+            pinned_port=checkpoint.http_port,
+            grpc=self._config.grpc,
+            pinned_grpc_port=checkpoint.grpc_port,
         )
         return ProxyKeeper(self._cluster, ProxyProcess, template)
 
@@ -313,10 +318,10 @@ class _Control:
             return
         await self._proxies.start()
         await self._publisher.wait_for_subscriber(_DOOR_S)
-        port, wish = self._proxies.port, self._config.http.port
-        if wish is None and port != DEFAULT_PORT:
-            note = f"Port {DEFAULT_PORT} is busy; HTTP is on port {port} instead."
-            await self._controller.remember(notes=(note,))
+        proxies = self._proxies
+        notes = port_notes(self._config, proxies.port, proxies.grpc_port)
+        if notes:
+            await self._controller.remember(notes=notes)
 
     async def _serve_api(self, port: int | None) -> int:
         """Serve the control API; a restarted controller takes its old port again."""
@@ -329,10 +334,7 @@ class _Control:
         return int(bound.getsockname()[1])
 
     def _http_url(self) -> str:
-        http = self._config.http
-        host = http.host
-        shown = _LOOPBACK if host in ("0.0.0.0", "::", "localhost") else host  # noqa: S104 - compared, not bound
-        return f"{http.scheme}://{shown}:{self._proxies.port}"
+        return http_url(self._config, self._proxies.port)
 
     def _spawn(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]

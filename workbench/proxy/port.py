@@ -12,8 +12,10 @@ _PORTS_TRIED = 100
 _BACKLOG = 2048
 
 
-def open_port(host: str, port: int | None) -> socket.socket:
-    """Listen on a port (0: any free one), or with None on 8000 or the next free one.
+def open_port(
+    host: str, port: int | None, *, first: int = DEFAULT_PORT
+) -> socket.socket:
+    """Listen on a port (0: any free one); None: `first`, or the next free one above.
 
     Raises:
         PortBusyError: the port, or every port tried, is taken.
@@ -21,13 +23,13 @@ def open_port(host: str, port: int | None) -> socket.socket:
     """
     if port is not None:
         return _listen(host, port)
-    for candidate in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
+    for candidate in range(first, first + _PORTS_TRIED):
         try:
             return _listen(host, candidate)
         except PortBusyError:
             continue
-    last = DEFAULT_PORT + _PORTS_TRIED - 1
-    msg = f"All ports from {DEFAULT_PORT} to {last} of {host} are in use."
+    last = first + _PORTS_TRIED - 1
+    msg = f"All ports from {first} to {last} of {host} are in use."
     raise PortBusyError(msg, "Name a free port.")
 
 

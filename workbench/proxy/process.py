@@ -9,7 +9,7 @@ import asyncio
 import gc
 import os
 import socket
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from workbench.cluster.fence import die_with_parent
 from workbench.errors import PortBusyError
@@ -19,9 +19,14 @@ from workbench.proxy.port import open_port
 from workbench.proxy.server import HttpServer
 from workbench.routing.dispatch import Router
 from workbench.routing.report import report
+from workbench.spec.grpc import DEFAULT_GRPC_PORT, GRPCOptions, GrpcSpec
+from workbench.spec.http import DEFAULT_PORT, HTTPOptions
 from workbench.spec.proxy import ProxyConfig, ProxyDescription
 from workbench.wire.host import host_id
 from workbench.wire.messages import Ended
+
+if TYPE_CHECKING:
+    from workbench.proxy.grpc.server import GrpcServer
 
 __all__ = ["ProxyProcess"]
 
@@ -48,10 +53,11 @@ class ProxyProcess:
             StartError: this host cannot listen at that address.
         """
         die_with_parent()
-        sock = await self._open_port()
+        config = self._config
+        sock = await _open_port(config.options, config.pinned_port, DEFAULT_PORT)
         self._port = sock.getsockname()[1]
         self._io = LoopThread("proxy-io").start()
-        self._interior = await self._io.call(_open(self._config, sock))
+        self._interior = await self._io.call(_open(config, sock))
         # What exists now stays: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
@@ -64,6 +70,7 @@ class ProxyProcess:
             pid=os.getpid(),
             host=self._config.options.host,
             port=self._port,
+            grpc_port=None if self._interior is None else self._interior.grpc_port,
         )
 
     async def check_health(self) -> str:
@@ -89,21 +96,25 @@ class ProxyProcess:
         while True:
             await asyncio.Event().wait()
 
-    async def _open_port(self) -> socket.socket:
-        host, pinned = self._config.options.host, self._config.pinned_port
-        if pinned is None:
-            return open_port(host, self._config.options.port)
-        for _ in range(_PINNED_RETRIES):
-            try:
-                return open_port(host, pinned)
-            except PortBusyError:
-                await asyncio.sleep(_PINNED_RETRY_S)
-        return open_port(host, pinned)
+
+async def _open_port(
+    options: HTTPOptions | GRPCOptions, pinned: int | None, first: int
+) -> socket.socket:
+    if pinned is None:
+        return open_port(options.host, options.port, first=first)
+    for _ in range(_PINNED_RETRIES):
+        try:
+            return open_port(options.host, pinned)
+        except PortBusyError:
+            await asyncio.sleep(_PINNED_RETRY_S)
+    return open_port(options.host, pinned)
 
 
 async def _open(config: ProxyConfig, sock: socket.socket) -> "_Interior":
     interior = _Interior(config, sock)
     await interior.open()
+    if config.grpc is not None:
+        await interior.open_grpc(config.grpc, config.pinned_grpc_port)
     return interior
 
 
@@ -115,7 +126,13 @@ class _Interior:
         self._router = Router(name=config.id, secret=config.secret, host_id=host_id())
         self._door = Door(self._router, config.options)
         self._server = HttpServer(self._door, sock)
+        self._grpc: GrpcServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def grpc_port(self) -> int | None:
+        """Where it speaks gRPC, if it does."""
+        return None if self._grpc is None else self._grpc.port
 
     async def open(self) -> None:
         following = self._router.follow(self._controller)
@@ -126,11 +143,32 @@ class _Interior:
         ]
         await self._server.open()
 
+    async def open_grpc(self, spec: GrpcSpec, pinned_port: int | None) -> None:
+        # Takes 0.15 s and 20 MB, which only those should pay who use it.
+        from workbench.proxy.grpc.open import make_server  # noqa: PLC0415
+
+        door = self._door
+        server = make_server(spec, self._router, ended=door.ended, ids=door.ids)
+        # gRPC opens its port by itself; ours finds a free one, and says what is wrong.
+        sock = await _open_port(spec.options, pinned_port, DEFAULT_GRPC_PORT)
+        port = sock.getsockname()[1]
+        sock.close()
+        await server.open(port)
+        self._grpc = server
+        self._tasks.append(asyncio.create_task(self._note_ready(server)))
+
+    async def _note_ready(self, server: "GrpcServer") -> None:
+        await self._router.wait_until_ready()
+        await server.note_ready()
+
     async def is_serving(self) -> bool:
         return self._server.is_serving
 
     async def close(self) -> None:
-        await self._server.close()
+        closing = [self._server.close()]
+        if self._grpc is not None:
+            closing.append(self._grpc.close())
+        await asyncio.gather(*closing)
         for task in self._tasks:
             task.cancel()
         await self._router.close()

@@ -25,7 +25,7 @@ from workbench.wire.messages import Body, Buffers, Call, Credit, FailureKind, Re
 __all__ = ["MethodCall"]
 
 
-class _Pickled(msgspec.Struct, frozen=True):
+class _Ready(msgspec.Struct, frozen=True):
     """An answer that is ready to be sent."""
 
     buffers: Buffers
@@ -101,7 +101,7 @@ class MethodCall(Running):
         value = self._invoke(method)
         if self._call.stream or inspect.isawaitable(value) or _is_generator(value):
             return value
-        return _Pickled(self._pickle(value))
+        return _Ready(self._encode(value))
 
     def _invoke(self, method: Callable[..., Any]) -> Any:
         try:
@@ -125,22 +125,18 @@ class MethodCall(Running):
     async def _send_answer(self, value: object) -> None:
         if self._call.stream:
             if not isinstance(value, AsyncIterator | Iterator):
-                msg = (
-                    f"{self._call.method} returned {type(value).__name__}, no "
-                    "generator; call it without stream=True."
-                )
-                raise RefusedError(FailureKind.NOT_STREAMING, msg)
+                raise self._refuse_single(value)
             self.begin(None, ())
-            await pump(self, value, self._pickle, self.chunk, threads=self._threads)
+            await pump(self, value, self._encode, self.chunk, threads=self._threads)
             self.end()
             return
         if _is_generator(value):
             raise self._refuse_stream()
-        ready = value if isinstance(value, _Pickled) else _Pickled(self._pickle(value))
+        ready = value if isinstance(value, _Ready) else _Ready(self._encode(value))
         self._send(Result(self.id), ready.buffers)
         self.is_answered = True
 
-    def _pickle(self, value: object) -> Buffers:
+    def _encode(self, value: object) -> Buffers:
         try:
             return dump_value(value)
         except Exception as error:
@@ -154,6 +150,13 @@ class MethodCall(Running):
         msg = (
             f"{self._call.method} is a generator; call it with "
             f"handle.options(stream=True).{self._call.method}.remote(...)."
+        )
+        return RefusedError(FailureKind.NOT_STREAMING, msg)
+
+    def _refuse_single(self, value: object) -> RefusedError:
+        msg = (
+            f"{self._call.method} returned {type(value).__name__}, no generator; call "
+            "it without stream=True."
         )
         return RefusedError(FailureKind.NOT_STREAMING, msg)
 

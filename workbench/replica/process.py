@@ -16,6 +16,7 @@ from pathlib import Path
 
 from workbench import handle
 from workbench.cluster.fence import die_with_parent
+from workbench.code.services import offer_services
 from workbench.loop import LoopThread
 from workbench.replica.logs import ReplicaLogs
 from workbench.replica.meter import ReplicaMeter
@@ -67,6 +68,7 @@ class ReplicaProcess:
         """Open the sockets; the rest of the warming up goes on behind."""
         die_with_parent()
         sys.setswitchinterval(_SWITCH_S)
+        offer_services(self._config.services)
         self._io.start()
         await self._io.call(self._open())
         return await self.describe()

@@ -15,6 +15,7 @@ from typing import Any
 from workbench.observe.recorder import Recorder
 from workbench.replica.exchange import Exchange
 from workbench.replica.failures import is_users_failure
+from workbench.replica.grpc_call import GrpcMethodCall
 from workbench.replica.method_call import MethodCall
 from workbench.replica.multiplex import held_models
 from workbench.replica.running import Running
@@ -35,6 +36,7 @@ from workbench.wire.messages import (
     Failure,
     FailureKind,
     Free,
+    GrpcCall,
     HttpCall,
     Message,
     Models,
@@ -76,6 +78,7 @@ class ReplicaServer:
         self._handlers = {
             HttpCall: self._on_http_call,
             Call: self._on_call,
+            GrpcCall: self._on_grpc_call,
             Cancel: self._on_cancel,
             Body: self._on_body,
             Credit: self._on_credit,
@@ -167,6 +170,11 @@ class ReplicaServer:
         if (code := self._take(channel, call.id)) is not None:
             running = MethodCall(channel, call, buffers, self._threads)
             self._start(running, code, "", call.extras)
+
+    def _on_grpc_call(self, channel: Channel, call: GrpcCall, buffers: Buffers) -> None:
+        if (code := self._take(channel, call.id)) is not None:
+            running = GrpcMethodCall(channel, call, buffers, self._threads)
+            self._start(running, code, call.path, call.extras)
 
     def _on_socket_call(self, channel: Channel, call: SocketCall, _: Buffers) -> None:
         if (code := self._take(channel, call.id)) is not None:

@@ -51,6 +51,8 @@ class Router:
         self._version = -1
         self._entries: dict[str, DeploymentEntry] = {}
         self._routes = RouteIndex(Table())
+        self.ingresses: dict[str, str] = {}
+        """Of each application the deployment that calls enter, by key."""
         self._lanes: dict[str, Lane] = {}
         self._ready = asyncio.Event()
         self._subscription = _Subscription(self, name)
@@ -126,6 +128,7 @@ class Router:
             return
         self._version = table.version
         self._routes = RouteIndex(table)
+        self.ingresses = table.ingresses
         self._entries = {entry.key: entry for entry in table.deployments}
         for key, lane in list(self._lanes.items()):
             if entry := self._entries.get(key):

@@ -25,8 +25,10 @@ from workbench.local import delete_local, run_local
 from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.replica.multiplex import get_multiplexed_model_id, multiplexed
+from workbench.serve.config import grpc_options as as_grpc_options
 from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
+from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
 from workbench.spec.status import ServeStatus
 
@@ -68,19 +70,25 @@ __all__ = [
 def start(
     *,
     http_options: HTTPOptions | dict[str, object] | None = None,
+    grpc_options: GRPCOptions | dict[str, object] | None = None,
     keep: bool | None = None,
 ) -> None:
     """Start an instance, or use the one that runs.
 
     With `keep` it outlives this process (a notebook's default); a script's ends with
     it. Options of a running proxy cannot change: asking for another port is an error.
+    With `grpc_options` that name services it speaks gRPC, too.
 
     Raises:
-        PortBusyError: the port asked for by number is taken.
+        PortBusyError: a port asked for by number is taken.
         StartError: the instance did not come up.
+        ModuleNotFoundError, ValueError: an import path of a service leads nowhere.
     """
     found = api.start(
-        http=as_http_options(http_options), keep=keep, on_progress=_log.info
+        http=as_http_options(http_options),
+        grpc=as_grpc_options(grpc_options),
+        keep=keep,
+        on_progress=_log.info,
     )
     for note in found.notes:
         _log.warning(note)
@@ -93,6 +101,7 @@ def run(
     name: str = "default",
     route_prefix: str | None = "/",
     local_testing_mode: bool = False,
+    _local_testing_mode: bool = False,
 ) -> DeploymentHandle:
     """Deploy an application, wait until it serves, and return a handle to it.
 
@@ -105,7 +114,7 @@ def run(
         ValueError: the route cannot be.
         RuntimeError: it did not come up (a DeployError); what served before still does.
     """
-    if local_testing_mode:
+    if local_testing_mode or _local_testing_mode:  # the latter is Ray Serve's name
         return run_local(target, name)
     deployed = api.deploy(
         target, name=name, route_prefix=route_prefix, on_progress=_log.info

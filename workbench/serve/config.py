@@ -1,8 +1,10 @@
-"""Import path `ray.serve.config`: how the proxy listens."""
+"""Import path `ray.serve.config`: how the proxy listens, how callers choose."""
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TypeVar
 
+from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
 from workbench.spec.routing import BackpressureSpec, RoutingSpec, parse_routing
 
@@ -10,10 +12,15 @@ __all__ = [
     "BackpressureConfig",
     "HTTPOptions",
     "RequestRouterConfig",
+    "gRPCOptions",
+    "grpc_options",
     "http_options",
 ]
 
 BackpressureConfig = BackpressureSpec
+gRPCOptions = GRPCOptions  # noqa: N816 - Ray Serve's name
+
+Options = TypeVar("Options", HTTPOptions, GRPCOptions)
 
 _PATHS = ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs")
 _MOVED = {"http_host": "host", "http_port": "port"}
@@ -59,7 +66,25 @@ def http_options(given: HTTPOptions | dict[str, object] | None) -> HTTPOptions |
     return _absolute(HTTPOptions(**given))  # type: ignore[arg-type]  # checked by name
 
 
-def _absolute(options: HTTPOptions) -> HTTPOptions:
+def grpc_options(given: GRPCOptions | dict[str, object] | None) -> GRPCOptions | None:
+    """Check what a user gave for gRPCOptions.
+
+    Raises:
+        ValueError: an unknown option, named with those that exist.
+    """
+    if given is None:
+        return None
+    if isinstance(given, GRPCOptions):
+        return _absolute(given)
+    known = {field.name for field in fields(GRPCOptions)}
+    for name in given:
+        if name not in known:
+            msg = f"Unknown gRPC option {name!r}; known are {sorted(known)}."
+            raise ValueError(msg)
+    return _absolute(GRPCOptions(**given))  # type: ignore[arg-type]  # checked by name
+
+
+def _absolute(options: Options) -> Options:
     """With paths that mean the same in the proxy, which runs in another directory."""
     paths = {
         name: str(Path(path).expanduser().absolute())

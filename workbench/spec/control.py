@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
 from workbench.spec.table import Address
 
@@ -24,6 +25,8 @@ class ControlConfig:
     launcher_pid: int
     is_embedded: bool
     """Ray is ours and on this host alone: everything listens on loopback."""
+    grpc: GrpcSpec | None = None
+    """None: no gRPC is spoken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
 from workbench.spec.table import Address
 
@@ -21,6 +22,9 @@ class ProxyConfig:
     options: HTTPOptions
     pinned_port: int | None = None
     """For a proxy that replaces another: the port that clients already know."""
+    grpc: GrpcSpec | None = None
+    """None: it speaks HTTP alone."""
+    pinned_grpc_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +35,5 @@ class ProxyDescription:
     pid: int
     host: str
     port: int
+    grpc_port: int | None = None
+    """None: it does not speak gRPC."""

@@ -20,6 +20,9 @@ class ShellConfig:
     secret: bytes
     """Key that both ends of every channel prove to know."""
     controller: Address
+    services: str = ""
+    """Of gRPC, as `workbench.spec.grpc.GrpcSpec` has them: their modules hold messages
+    that calls may bring to any replica."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,8 @@ class InstanceStatus:
     """What the user should know, for example that port 8000 was busy."""
     pids: dict[str, int] = field(default_factory=dict)
     """Process ids of launcher, controller and proxy on the instance's own host."""
+    grpc_address: str = ""
+    """`host:port` where gRPC is spoken; empty if it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

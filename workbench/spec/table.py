@@ -65,3 +65,6 @@ class Table:
     version: int = 0
     routes: tuple[RouteEntry, ...] = ()
     deployments: tuple[DeploymentEntry, ...] = field(default=())
+    ingresses: dict[str, str] = field(default_factory=dict)
+    """Of each application, with or without a route: key of the deployment that calls
+    enter."""

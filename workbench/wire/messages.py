@@ -30,6 +30,7 @@ __all__ = [
     "Failure",
     "FailureKind",
     "Free",
+    "GrpcCall",
     "Hello",
     "HttpCall",
     "HttpReply",
@@ -108,6 +109,30 @@ class Call(_Message, frozen=True, tag=10):
     extras: Extras | None = None
     streams: int = 0
     """How many of its arguments are streams, which follow as `Body`."""
+
+
+class GrpcCall(Call, frozen=True, tag=54):
+    """Answer a gRPC request. Buffer: the message, unless messages follow as `Body`.
+
+    Answered as any `Call`; every message is a buffer as it was on the client's line. In
+    a `Result`, a last `Chunk` or a `Failure` a `workbench.wire.grpc.Outcome` may follow.
+    """
+
+    path: str = ""
+    """`/package.Service/Method`."""
+    more: bool = False
+    """The client sends a stream: a message in each `Body` but the last, empty one."""
+    request_type: str = ""
+    """What reads messages, as `module:name`; empty: they stay bytes."""
+    answer_type: str = ""
+    """What writes messages, as `module:name`; empty: they are bytes, or protobuf's."""
+    answer_name: str = ""
+    """Full name of the protobuf message to answer with, where it is known."""
+    metadata: list[tuple[str, bytes]] = []
+    peer: str = ""
+    identities: list[bytes] | None = None
+    auth: dict[str, list[bytes]] = {}
+    """gRPC's auth context, where there is TLS."""
 
 
 class HttpCall(_Message, frozen=True, tag=11):
@@ -405,6 +430,7 @@ Message: TypeAlias = (
     | Proof
     | Ready
     | Call
+    | GrpcCall
     | HttpCall
     | Body
     | Cancel

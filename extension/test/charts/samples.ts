@@ -74,6 +74,7 @@ export const status = (
     ray_version: '2',
     http_url: 'http://127.0.0.1:8000',
     notes: [],
-    pids: {}
+    pids: {},
+    grpc_address: ''
   }
 });

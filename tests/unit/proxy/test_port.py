@@ -41,9 +41,8 @@ def test_a_port_taken_on_every_address_is_taken():
             open_port("127.0.0.1", sock.getsockname()[1])
 
 
-def test_no_port_asked_for_means_the_next_free_one(taken, monkeypatch):
-    monkeypatch.setattr(port_module, "DEFAULT_PORT", taken)
-    with open_port("127.0.0.1", None) as sock:
+def test_no_port_asked_for_means_the_next_free_one(taken):
+    with open_port("127.0.0.1", None, first=taken) as sock:
         assert taken < sock.getsockname()[1] < taken + 100
 
 
@@ -53,10 +52,9 @@ def test_two_without_a_port_get_two_ports():
 
 
 def test_when_every_port_is_taken_the_range_is_named(taken, monkeypatch):
-    monkeypatch.setattr(port_module, "DEFAULT_PORT", taken)
     monkeypatch.setattr(port_module, "_PORTS_TRIED", 1)
     with pytest.raises(PortBusyError, match=f"from {taken} to {taken}"):
-        open_port("127.0.0.1", None)
+        open_port("127.0.0.1", None, first=taken)
 
 
 def test_an_address_of_another_machine_is_an_error_with_advice():

@@ -1,0 +1,29 @@
+"""The gRPC service of the tests: `talk.proto`, compiled when it is first asked for."""
+
+import functools
+import importlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_PROTO = Path(__file__).with_name("talk.proto")
+
+
+@functools.cache
+def generated() -> tuple[Any, Any]:
+    """Modules `talk_pb2` and `talk_pb2_grpc`, importable from now on."""
+    for name in ("grpc", "grpc_health", "grpc_reflection", "grpc_tools"):
+        pytest.importorskip(name, reason="needs the extra [grpc] and grpcio-tools")
+    from grpc_tools import protoc
+
+    folder = Path(tempfile.mkdtemp(prefix="talk-"))
+    shutil.copy(_PROTO, folder)
+    arguments = [f"--{kind}_out={folder}" for kind in ("python", "grpc_python")]
+    failed = protoc.main(["protoc", f"-I{folder}", *arguments, "talk.proto"])
+    assert not failed, "protoc could not compile talk.proto"
+    sys.path.append(str(folder))
+    return importlib.import_module("talk_pb2"), importlib.import_module("talk_pb2_grpc")
