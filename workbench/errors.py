@@ -123,7 +123,10 @@ class PortBusyError(InstanceError):
 class WrongTokenError(InstanceError):
     """The control API refused the token."""
 
-    hint = "Give the token that `workbench up` printed: serve.connect(url, token=...)."
+    hint = (
+        "Give serve.connect(url, token=...) the token of the instance's own file; "
+        "`workbench up` on its host says where that is."
+    )
 
 
 class DeployError(WorkbenchError, RuntimeError):

@@ -225,7 +225,7 @@ def _panel() -> Parser:
 def _connect() -> Parser:
     parser = Parser("%serve connect", "Use an instance that runs elsewhere.")
     parser.add(
-        "url", metavar="URL", help="its control API, as its `workbench up` printed it"
+        "url", metavar="URL", help="its control API, as `workbench up` prints it"
     )
     parser.add("--token", help="its token (default: what WORKBENCH_TOKEN holds)")
     return parser
