@@ -4,7 +4,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui.browser import set_theme
-from tests.ui.sidebar import Sidebar
 from tests.ui.stage import application, deployment, records
 from workbench.spec.status import ApplicationStatus, DeploymentStatus
 
@@ -147,17 +146,18 @@ def narrow(page, width):
     """Give the left area this width."""
     page.evaluate(
         """width => {
-          const { shell } = window.jupyterapp;
-          const panel = document.querySelector('#jp-left-stack').parentElement;
-          panel.style.minWidth = '0';
-          const total = document.querySelector('#jp-main-split-panel').clientWidth;
-          const sizes = shell._hsplitPanel.relativeSizes();
-          const rest = 1 - width / total;
-          shell._hsplitPanel.setRelativeSizes([width / total, rest, 0]);
+          // JupyterLab goes no narrower than this by itself.
+          document.body.style.setProperty('--jp-sidebar-min-width', `${width}px`);
+          const split = window.jupyterapp.shell._hsplitPanel;
+          const total = split.node.clientWidth;
+          split.setRelativeSizes([width / total, 1 - width / total, 0]);
         }""",
         width,
     )
-    Sidebar(page).root.wait_for()
+    page.wait_for_function(
+        "width => document.querySelector('#workbench-sidebar').clientWidth <= width",
+        arg=width,
+    )
 
 
 # What reaches beyond the sidebar's edge, or needs to be scrolled sideways.

@@ -7,7 +7,7 @@ import type { Known, Model } from '../model';
 import { keyOf } from '../place';
 import type { Preferences } from '../preferences';
 import { instanceReason, type Remedy } from '../reasons';
-import { rowsOf, type Row } from '../rows';
+import { rowsOf, type Opening, type Row } from '../rows';
 import type { Beat } from './live';
 import { Notice } from './parts';
 import { Run } from './Run';
@@ -29,7 +29,10 @@ export function Tree(props: Props): React.JSX.Element {
   const rows = React.useMemo(() => parts.flat(), [parts]);
   const selected = model.selected ? keyOf(model.selected) : '';
   const stop = rows.some(row => row.key === selected) ? selected : (rows[0]?.key ?? '');
-  const onKeyDown = useKeys(model, rows, stop, props.onDelete);
+  const opening = openingOf(model, preferences);
+  // Keys may come faster than lines are drawn: they need the lines of now.
+  const look = (): Row[] => rowsOf(model.instances ?? [], opening).flat();
+  const onKeyDown = useKeys(model, look, stop, props.onDelete);
   const drawerOf = useDrawing(props, selected, stop);
   return (
     <div
@@ -100,23 +103,22 @@ function useDrawing(
 }
 
 function useRows(model: Model, beat: Beat, preferences: Preferences): Row[][] {
-  const { openReplicasUpTo } = preferences;
   return React.useMemo(
-    () =>
-      rowsOf(model.instances ?? [], {
-        isOpen: (at, usual) => model.isOpen(at, usual),
-        openReplicasUpTo
-      }),
+    () => rowsOf(model.instances ?? [], openingOf(model, preferences)),
     // The model is one object that changes; `changes` says when.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [model, beat.changes, openReplicasUpTo]
+    [model, beat.changes, preferences]
   );
+}
+
+function openingOf(model: Model, { openReplicasUpTo }: Preferences): Opening {
+  return { isOpen: (at, usual) => model.isOpen(at, usual), openReplicasUpTo };
 }
 
 /** Arrow keys walk, open and close; the focus follows once the line is drawn. */
 function useKeys(
   model: Model,
-  rows: readonly Row[],
+  look: () => readonly Row[],
   current: string,
   onDelete: () => void
 ): (event: React.KeyboardEvent) => void {
@@ -136,9 +138,8 @@ function useKeys(
       onDelete();
       return;
     }
-    // Not `current`: keys may come faster than lines are drawn.
     const at = model.selected ? keyOf(model.selected) : current;
-    const step = move(rows, at, key);
+    const step = move(look(), at, key);
     if (step) {
       event.preventDefault();
       event.stopPropagation();
