@@ -70,6 +70,19 @@ class Kernel:
         matches: list[str] = reply["content"]["matches"]
         return matches
 
+    def start(self, cell: str) -> None:
+        """Have a cell run, and do not wait for it."""
+        self._client.execute(cell, allow_stdin=False)
+
+    def comm_messages(self) -> Iterator[dict[str, Any]]:
+        """What widgets send to their page, as it comes."""
+        while True:
+            message = self._client.get_iopub_msg(timeout=_PATIENCE_S)
+            if message["msg_type"] == "comm_msg":
+                data = message["content"]["data"]
+                if data.get("method") == "custom":
+                    yield data["content"]
+
     def interrupt(self) -> None:
         """What the notebook's stop button does."""
         self._manager.interrupt_kernel()

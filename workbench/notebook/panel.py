@@ -43,6 +43,7 @@ __all__ = ["Backend", "Panel", "panel"]
 
 _PATIENCE_S = 1.0
 """How long a cell may wait for the first figures before the panel is shown without."""
+_FIRST_STEP = 4
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -228,10 +229,12 @@ class Panel:
         from workbench.notebook.panel_widget import PanelWidget  # noqa: PLC0415 - needs anywidget
 
         status = status_of(self.app, known.status or ServeStatus())
+        # Every fourth, up to the newest: a notebook may be saved with them.
+        samples = known.samples[::-_FIRST_STEP][::-1]
         first = {
             "status": msgspec.to_builtins(status) if known.status else None,
             "samples": [
-                msgspec.to_builtins(sample_of(self.app, one)) for one in known.samples
+                msgspec.to_builtins(sample_of(self.app, one)) for one in samples
             ],
         }
         return PanelWidget(app=self.app, first=first, on_message=self._hear)
