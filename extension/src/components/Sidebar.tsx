@@ -56,15 +56,17 @@ export function Sidebar(props: SidebarProps): React.JSX.Element {
         <Notice reason={emptyReason(model.starting)} run={runRemedy} />
       )}
       {hasInstances && (
-        <Tree
-          model={model}
-          beat={beat}
-          preferences={preferences.now}
-          run={runRemedy}
-          onDelete={() => model.selected && run(COMMANDS.delete, model.selected)}
-        />
+        <div className={model.link === 'open' ? 'wb-Body' : 'wb-Body wb-mod-stale'}>
+          <Tree
+            model={model}
+            beat={beat}
+            preferences={preferences.now}
+            run={runRemedy}
+            onDelete={() => model.selected && run(COMMANDS.delete, model.selected)}
+          />
+          <Details {...props} />
+        </div>
       )}
-      {hasInstances && <Details {...props} />}
     </div>
   );
 }
