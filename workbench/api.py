@@ -339,6 +339,8 @@ def _existing(settings: Settings, *, only_kept: bool) -> Client | None:
         return None
     try:
         return Client(file.url, file.token)
+    except errors.VersionMismatchError:
+        raise  # it runs: to start another beside it would help nobody
     except errors.InstanceError:
         return None
 

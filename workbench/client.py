@@ -216,8 +216,8 @@ def _check_versions(about: Introduction) -> None:
             f"The instance runs Python {about.python_version}, this process "
             f"{platform.python_version()}: code cannot travel between them."
         )
-        raise errors.InstanceError(msg, f"Use Python {'.'.join(theirs)} here.")
+        raise errors.VersionMismatchError(msg, f"Use Python {'.'.join(theirs)} here.")
     if about.version != __version__:
         msg = f"The instance runs Workbench {about.version}, this is {__version__}."
         hint = f"pip install serve-workbench=={about.version}, or restart the instance."
-        raise errors.InstanceError(msg, hint)
+        raise errors.VersionMismatchError(msg, hint)

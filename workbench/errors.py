@@ -5,7 +5,8 @@
     │   ├── NoInstanceError        nothing is running and nothing was asked to start
     │   ├── StartError             an instance did not come up
     │   ├── PortBusyError          a port asked for by number is taken
-    │   └── WrongTokenError        the control API refused the token
+    │   ├── WrongTokenError        the control API refused the token
+    │   └── VersionMismatchError   it runs another Python or Workbench
     ├── DeployError (RuntimeError) an application could not be brought up
     │   ├── ConstructorError       the user's constructor or reconfigure raised
     │   ├── PlacementError         the cluster has no room for a replica
@@ -56,6 +57,7 @@ __all__ = [
     "ShippingError",
     "StartError",
     "UnknownDeploymentError",
+    "VersionMismatchError",
     "WorkbenchError",
     "WrongTokenError",
 ]
@@ -115,7 +117,7 @@ class StartError(InstanceError):
 
 
 class PortBusyError(InstanceError):
-    """The HTTP port asked for by number is in use."""
+    """A port asked for by number is in use."""
 
     hint = "Choose another port, or name none to get the next free one."
 
@@ -127,6 +129,12 @@ class WrongTokenError(InstanceError):
         "Give serve.connect(url, token=...) the token of the instance's own file; "
         "`workbench up` on its host says where that is."
     )
+
+
+class VersionMismatchError(InstanceError):
+    """The instance runs another version of Python or Workbench than this process."""
+
+    hint = "End it with the Workbench that started it, or install its version here."
 
 
 class DeployError(WorkbenchError, RuntimeError):

@@ -22,6 +22,10 @@ from workbench.code.closure import find_by_name
 
 __all__ = ["adopt", "forget_classes", "mark_of", "reduce_class"]
 
+# pydantic keeps the names around a model that is made in a function, all of them, in case
+# an annotation means one. Most could not travel, and a finished model needs none.
+_PARENT = "__pydantic_parent_namespace__"
+
 Mark = tuple[str, str, str, str]
 """Id, module, qualified name, shape."""
 
@@ -43,6 +47,8 @@ def mark_of(cls: type) -> Mark:
 def reduce_class(cls: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
     """Turn cloudpickle's way to take a class apart into ours."""
     make, arguments, state, _, _, set_state = reduced
+    if _PARENT in state[0]:
+        state[0][_PARENT] = None
     # The last but one is cloudpickle's own mark. Under it a receiver's class would be
     # found and then changed to what was sent.
     arguments = (*arguments[:-2], None, arguments[-1])

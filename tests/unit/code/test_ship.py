@@ -1,9 +1,11 @@
 """What a notebook ships, a Python that knows nothing of it can run."""
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
+from workbench.code.ship import ship
 from workbench.errors import ShippingError
 
 MODEL = """
@@ -327,6 +329,7 @@ def test_the_error_names_the_global_and_the_line(notebook):
     notebook.cell(
         """
 import sqlite3
+from pathlib import Path
 class Client:
     def __init__(self):
         self.session = {"db": sqlite3.connect(":memory:")}
@@ -413,3 +416,21 @@ class Model:
     assert "global `data` of read is 3.0 MB" in warnings[0]
     assert "argument `weights` of Model is 2.0 MB" in warnings[1]
     assert notebook.ship("Model", 1).warnings == warnings[:1]
+
+
+def test_a_pydantic_model_made_in_a_function_does_not_bring_all_names_around_it():
+    import ssl
+
+    from pydantic import BaseModel
+
+    context = ssl.create_default_context()  # beside the model, and cannot travel
+
+    class Item(BaseModel):
+        name: str
+
+    class Shop:
+        def sell(self):
+            return Item(name="tea").name
+
+    assert context is not None
+    assert ship(Shop, (), {}, root=Path.cwd(), substitute=lambda _: None).code

@@ -1,0 +1,164 @@
+"""The same tests against `workbench.serve` and, with `--system=ray`, against `ray.serve`.
+
+Each test shows one documented behaviour and names it (`@behaviour`). The run writes
+what it found to artifacts/conformance; `table.py` makes the table of it.
+
+Imports nothing of Workbench by itself: the environment that has Ray Serve lacks it.
+"""
+
+import importlib
+import itertools
+import json
+import re
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+FOUND = Path(__file__).parents[2] / "artifacts" / "conformance"
+
+_numbers = itertools.count(1)
+_outcomes: dict[str, dict[str, str]] = {}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--system", choices=["workbench", "ray"], default="workbench")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "behaviour(row, text): what the test shows")
+    config.addinivalue_line("markers", "differs(why): Ray Serve does otherwise")
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if item.get_closest_marker("behaviour") is None:
+            continue
+        item.add_marker(pytest.mark.timeout(180))
+        differs = item.get_closest_marker("differs")
+        if config.getoption("--system") == "ray" and differs is not None:
+            item.add_marker(pytest.mark.xfail(reason=differs.args[0], strict=False))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    mark = item.get_closest_marker("behaviour")
+    if mark is not None and (report.when == "call" or report.outcome != "passed"):
+        row, text = mark.args
+        differs = item.get_closest_marker("differs")
+        _outcomes[item.nodeid.partition("::")[2]] = {
+            "row": row,
+            "text": text,
+            "differs": differs.args[0] if differs else "",
+            "outcome": "xfailed" if hasattr(report, "wasxfail") else report.outcome,
+        }
+    return report
+
+
+def pytest_sessionfinish(session):
+    if _outcomes:
+        system = session.config.getoption("--system")
+        FOUND.mkdir(parents=True, exist_ok=True)
+        (FOUND / f"{system}.json").write_text(json.dumps(_outcomes, indent=1) + "\n")
+
+
+@pytest.fixture(scope="session")
+def system(pytestconfig):
+    """`workbench` or `ray`."""
+    return pytestconfig.getoption("--system")
+
+
+@pytest.fixture(scope="session")
+def serve(system):
+    """The module under test, with something running behind it."""
+    yield from _ray_serve() if system == "ray" else _workbench()
+
+
+def _workbench():
+    module = importlib.import_module("workbench.serve")
+    module.start()
+    yield module
+    module.shutdown()
+
+
+def _ray_serve():
+    ray = importlib.import_module("ray")
+    module = importlib.import_module("ray.serve")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
+    module.start(http_options={"host": "127.0.0.1", "port": port})
+    module.base_url = f"http://127.0.0.1:{port}"
+    yield module
+    module.shutdown()
+    ray.shutdown()
+
+
+@pytest.fixture
+def part(serve):
+    """A submodule, by the name both systems give it."""
+    return lambda name: importlib.import_module(f"{serve.__name__}.{name}")
+
+
+@pytest.fixture
+def name(request, serve):
+    """The test's own application name; the application is deleted after the test."""
+    short = re.sub(r"\W", "", request.node.name)[:30]
+    name = f"{short}{next(_numbers)}"
+    yield name
+    serve.delete(name)
+
+
+@pytest.fixture
+def run(serve, name):
+    """Deploy under the test's own name and route; returns the handle."""
+
+    def run(app, **options):
+        options.setdefault("route_prefix", f"/{name}")
+        return serve.run(app, name=name, **options)
+
+    return run
+
+
+@pytest.fixture
+def base_url(serve):
+    """Where the proxy listens."""
+    if hasattr(serve, "base_url"):
+        return serve.base_url
+    return serve.status().instance.http_url
+
+
+@pytest.fixture
+def url(base_url, name):
+    """Where the test's application answers."""
+    return f"{base_url}/{name}"
+
+
+@pytest.fixture
+def http():
+    """An HTTP client."""
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def eventually():
+    """Wait until a claim holds; generous in time."""
+
+    def wait(claim, within_s=60.0):
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            found = claim()
+            if found:
+                return found
+            _pause()
+        raise AssertionError(f"not within {within_s} s")
+
+    return wait
+
+
+def _pause():
+    importlib.import_module("threading").Event().wait(0.05)
