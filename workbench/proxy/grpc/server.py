@@ -54,14 +54,14 @@ class GrpcServer:
             PortBusyError: the port cannot be had.
             StartError: a certificate cannot be read.
         """
+        await self._tell_health(_NOT_SERVING)
         self._server = self._make_server()
         self.port = self._bind(self._server, port)
         await self._server.start()
 
     async def note_ready(self) -> None:
         """The first table is there: health may say so."""
-        for name in ("", *self._service_names()):
-            await self._health.set(name, _SERVING)
+        await self._tell_health(_SERVING)
 
     async def close(self, grace_s: float = 10) -> None:
         """Take no more calls and finish those that run; cut what takes longer."""
@@ -73,7 +73,15 @@ class GrpcServer:
         """An id for a request that brought none."""
         return next(self._ids)
 
+    def find(self, path: str) -> Rpc | None:
+        """The RPC of that path."""
+        return self._rpcs.get(path)
+
     # -- inside ------------------------------------------------------------------------
+
+    async def _tell_health(self, status: int) -> None:
+        for name in ("", *self._service_names()):
+            await self._health.set(name, status)
 
     def _bind(self, server: grpc.aio.Server, port: int) -> int:
         host = self._options.host
@@ -85,10 +93,7 @@ class GrpcServer:
             return int(server.add_secure_port(where, secrets))
         except RuntimeError:
             msg = f"gRPC cannot have port {port} of {host}."
-            hint = (
-                "Choose another; with TLS, see that certificate and key fit together."
-            )
-            raise PortBusyError(msg, hint) from None
+            raise PortBusyError(msg) from None
 
     def _make_server(self) -> grpc.aio.Server:
         size = self._options.max_message_bytes
@@ -117,10 +122,6 @@ class GrpcServer:
 
     def _service_names(self) -> list[str]:
         return sorted({rpc.service for rpc in self._rpcs.values()})
-
-    def find(self, path: str) -> Rpc | None:
-        """The RPC of that path."""
-        return self._rpcs.get(path)
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # untyped library

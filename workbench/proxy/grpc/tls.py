@@ -1,5 +1,6 @@
 """Certificates of the gRPC server, read again when their files change."""
 
+import ssl
 from pathlib import Path
 
 import grpc
@@ -14,14 +15,18 @@ def credentials(options: GRPCOptions) -> grpc.ServerCredentials | None:
     """What the server shows and asks of clients; None for a server without TLS.
 
     Raises:
-        StartError: a file cannot be read.
+        StartError: a file cannot be read, or certificate and key do not fit.
     """
     if options.ssl_certfile is None or options.ssl_keyfile is None:
         return None
     files = _Files(options.ssl_certfile, options.ssl_keyfile, options.ssl_ca_certs)
     try:
+        # gRPC itself would take what does not fit together, and fail each handshake.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            options.ssl_certfile, options.ssl_keyfile
+        )
         first = files.read()
-    except OSError as error:
+    except OSError as error:  # ssl.SSLError is one
         msg = f"TLS cannot be spoken with these files: {error}."
         hint = "ssl_certfile and ssl_keyfile are a certificate and its key in PEM."
         raise StartError(msg, hint) from None
