@@ -329,7 +329,6 @@ def test_the_error_names_the_global_and_the_line(notebook):
     notebook.cell(
         """
 import sqlite3
-from pathlib import Path
 class Client:
     def __init__(self):
         self.session = {"db": sqlite3.connect(":memory:")}
