@@ -18,6 +18,8 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from workbench.client import Client
+from workbench.instance import find
 from workbench.settings import process_environment
 
 __all__ = ["Lab", "Notebook", "jupyter_lab", "lab_page"]
@@ -81,6 +83,7 @@ def jupyter_lab() -> Iterator[Lab]:
             finally:
                 process.terminate()
                 process.wait()
+                _end_instance(home / "runtime")
 
 
 @contextmanager
@@ -178,6 +181,15 @@ def _environment(home: Path, token: str) -> dict[str, str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "IPYTHONDIR": str(home / "ipython"),
     }
+
+
+def _end_instance(runtime_dir: Path) -> None:
+    """A notebook's instance outlives its kernel, and must not outlive this."""
+    file = find(runtime_dir, only_kept=False)
+    if file is not None:
+        client = Client(file.url, file.token)
+        client.shutdown()
+        client.close()
 
 
 def _wait_for(lab: Lab, process: "subprocess.Popen[bytes]", log: Path) -> None:

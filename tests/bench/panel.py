@@ -21,6 +21,8 @@ from tests.bench.lab import Notebook, jupyter_lab, lab_page
 from tests.bench.report import publish
 
 SECONDS = 30
+FULL_S = 300
+"""Until the charts are as full as they get."""
 CLIENTS = 4
 PAUSE_S = 0.05
 APPLICATION = """%%serve
@@ -31,6 +33,12 @@ class Echo:
     async def __call__(self, request):
         return await request.json()
 """
+# Braces: what a command gives back cannot travel here.
+_OTHER_TAB = "async () => { await jupyterapp.commands.execute('launcher:create') }"
+_FIRST_TAB = """() => {
+  const [first] = jupyterapp.shell.widgets('main');
+  jupyterapp.shell.activateById(first.id);
+}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +127,12 @@ def _measure(page: Page, notebook: Notebook, meter: Meter) -> dict[str, Shares]:
     panel = notebook.output(4).locator(".wb-panel")
     panel.evaluate("element => element.scrollIntoView({block: 'start'})")
     panel.locator("[data-chart=latency] canvas").wait_for()
-    page.wait_for_timeout(5000)  # what is done once is over
+    page.wait_for_timeout(FULL_S * 1000)
     shown = meter.shares()
-    page.evaluate("window.jupyterapp.commands.execute('launcher:create')")
+    page.evaluate(_OTHER_TAB)
     page.wait_for_timeout(5000)
     hidden = meter.shares()
-    page.evaluate(
-        "window.jupyterapp.shell.activateById("
-        "Array.from(window.jupyterapp.shell.widgets('main'))[0].id)"
-    )
+    page.evaluate(_FIRST_TAB)
     notebook.run(5, "panel.close()")
     return {"no panel": without, "in view": shown, "hidden": hidden}
 

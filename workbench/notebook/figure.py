@@ -22,6 +22,7 @@ _MIB = 1024 * 1024
 # After Okabe and Ito, as in `extension/src/charts/looks.ts`.
 _BLUE, _GREEN, _RED, _GREY = "#0072b2", "#009e73", "#d55e00", "#767676"
 _REPLICAS = (_BLUE, _RED, _GREEN, "#b5578f", "#b87f00", _GREY)
+_COLUMNS = 2
 _DASHES = ("solid", "dash", "dot")
 
 
@@ -39,6 +40,8 @@ class _Chart:
     unit: str
     lines: Sequence[_Line]
     counts: bool = False
+    group: str = ""
+    """Charts of one group show the same lines, and hide them together."""
 
 
 def figure_of(app: str, samples: Sequence[Sample]) -> "go.Figure":
@@ -54,29 +57,45 @@ def figure_of(app: str, samples: Sequence[Sample]) -> "go.Figure":
         msg = "A figure needs plotly."
         raise WorkbenchError(msg, "pip install plotly") from None
     charts = [*_traffic_charts(app, samples), *_replica_charts(app, samples)]
-    titles = [f"{chart.title} ({chart.unit})" for chart in charts]
-    figure = make_subplots(rows=2, cols=3, subplot_titles=titles, shared_xaxes=True)
+    figure = make_subplots(
+        rows=len(charts) // _COLUMNS,
+        cols=_COLUMNS,
+        subplot_titles=[chart.title for chart in charts],
+        shared_xaxes=True,
+        horizontal_spacing=0.12,
+        vertical_spacing=0.08,
+    )
     times = [datetime.fromtimestamp(sample.at_s, UTC) for sample in samples]
     for number, chart in enumerate(charts):
-        place = {"row": number // 3 + 1, "col": number % 3 + 1}
+        place = {"row": number // _COLUMNS + 1, "col": number % _COLUMNS + 1}
         for line in chart.lines:
-            style = {"color": line.color, "dash": line.dash, "width": 2}
-            if chart.counts:
-                style["shape"] = "hv"
-            trace = go.Scatter(
-                x=times,
-                y=line.values,
-                name=line.name,
-                mode="lines",
-                line=style,
-                legendgroup=chart.title,
-                legendgrouptitle_text=chart.title,
-            )
+            trace = go.Scatter(x=times, y=line.values, **_appearance(chart, line))
             figure.add_trace(trace, **place)
         figure.update_yaxes(title_text=chart.unit, rangemode="tozero", **place)
-    figure.update_xaxes(title_text="time (UTC)", row=2)
-    figure.update_layout(title=app, height=640, hovermode="x unified")
+    figure.update_xaxes(nticks=5, tickangle=0)
+    figure.update_xaxes(title_text="time (UTC)", row=len(charts) // _COLUMNS)
+    figure.update_layout(
+        title=app,
+        template="plotly_white",
+        height=260 * len(charts) // _COLUMNS,
+        hovermode="x unified",
+    )
     return figure
+
+
+def _appearance(chart: _Chart, line: _Line) -> dict[str, object]:
+    """Replicas stand in the legend once, for both of their charts."""
+    style = {"color": line.color, "dash": line.dash, "width": 2}
+    group = chart.group or chart.title
+    return {
+        "name": line.name,
+        "meta": chart.title,
+        "mode": "lines",
+        "line": {**style, "shape": "hv"} if chart.counts else style,
+        "legendgroup": f"{group} {line.name}" if chart.group else group,
+        "legendgrouptitle": {"text": None if chart.group else group},
+        "showlegend": chart.title != "Memory by replica",
+    }
 
 
 def _traffic_charts(app: str, samples: Sequence[Sample]) -> Iterator[_Chart]:
@@ -154,11 +173,15 @@ def _replica_charts(app: str, samples: Sequence[Sample]) -> Iterator[_Chart]:
         ]
 
     yield _Chart(
-        title="CPU by replica", unit="cores", lines=lines(lambda one: one.cpu_cores)
+        title="CPU by replica",
+        unit="cores",
+        group="Replica",
+        lines=lines(lambda one: one.cpu_cores),
     )
     yield _Chart(
         title="Memory by replica",
         unit="MiB",
+        group="Replica",
         lines=lines(lambda one: one.memory_bytes / _MIB),
     )
 

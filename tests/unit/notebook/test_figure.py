@@ -20,7 +20,7 @@ def plotly():
 
 def lines(figure):
     """Values by chart and line."""
-    return {(one.legendgroup, one.name): list(one.y) for one in figure.data}
+    return {(one.meta, one.name): list(one.y) for one in figure.data}
 
 
 @pytest.mark.usefixtures("plotly")
@@ -42,9 +42,9 @@ def test_every_axis_has_its_unit():
 
     units = [axis.title.text for axis in figure.select_yaxes()]
     assert units == ["ms", "per second", "count", "count", "cores", "MiB"]
-    assert [axis.title.text for axis in figure.select_xaxes(row=2)] == [
+    assert [axis.title.text for axis in figure.select_xaxes(row=3)] == [
         "time (UTC)"
-    ] * 3
+    ] * 2
 
 
 @pytest.mark.usefixtures("plotly")
