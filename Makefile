@@ -15,6 +15,7 @@ bench-extras := dev,lab
 models-extras := dev,notebooks,models,ocr
 
 .PHONY: help demo test check lab bench bench-peer binder-test clean
+.PHONY: conformance conformance-peer
 
 help:
 	@echo "make demo     deploy from a notebook cell, call it, change it, measure it"
@@ -24,6 +25,8 @@ help:
 	@echo "make bench    every benchmark; results in artifacts/"
 	@echo "make bench-peer  install Ray Serve's best mode for the benchmarks to compare with"
 	@echo "make binder-test  build and run binder/ as a Binder would, in 2 GB"
+	@echo "make conformance       every documented behaviour, with a table of what holds"
+	@echo "make conformance-peer  the same tests on Ray Serve (after make bench-peer)"
 	@echo "make clean    remove what the verbs above made"
 
 demo: $(VENV)/.ready-demo
@@ -52,6 +55,17 @@ bench-peer: $(VENV)/.ready-bench
 # As repo2docker would: an environment of its own, and JupyterLab in 2 GB (minutes).
 binder-test: $(VENV)/.ready-dev
 	@$(BIN)/python -m tests.binder.simulate
+
+conformance: $(VENV)/.ready-dev
+	@$(BIN)/python -m pytest tests/conformance
+	@$(BIN)/python -m tests.conformance.table
+
+conformance-peer: $(VENV)/.ready-dev
+	@test -d .venv-peer || { echo "First: make bench-peer"; exit 1; }
+	@.venv-peer/bin/pip install -qq --disable-pip-version-check pytest pytest-timeout httpx \
+	  websockets
+	@.venv-peer/bin/python -m pytest tests/conformance --system=ray -W default || true
+	@$(BIN)/python -m tests.conformance.table
 
 clean:
 	@rm -rf $(VENV) .venv-peer artifacts build dist .pytest_cache .mypy_cache .ruff_cache
