@@ -9,8 +9,10 @@ from statistics import median
 
 from playwright.sync_api import Page
 
-from tests.bench.lab import Notebook, jupyter_lab, lab_page
 from tests.bench.report import publish
+from tests.ui.browser import lab_page
+from tests.ui.lab import jupyter_lab
+from tests.ui.notebook import Notebook
 
 REDEPLOYS = 30
 PAUSE_MS = 500

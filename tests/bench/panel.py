@@ -17,8 +17,10 @@ import httpx
 import psutil
 from playwright.sync_api import CDPSession, Page
 
-from tests.bench.lab import Notebook, jupyter_lab, lab_page
 from tests.bench.report import publish
+from tests.ui.browser import lab_page
+from tests.ui.lab import jupyter_lab
+from tests.ui.notebook import Notebook
 
 SECONDS = 30
 FULL_S = 300
