@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+NEEDED = ("grpc", "grpc_health", "grpc_reflection", "grpc_tools")
 _PROTO = Path(__file__).with_name("talk.proto")
 
 
 @functools.cache
 def generated() -> tuple[Any, Any]:
     """Modules `talk_pb2` and `talk_pb2_grpc`, importable from now on."""
-    for name in ("grpc", "grpc_health", "grpc_reflection", "grpc_tools"):
+    for name in NEEDED:
         pytest.importorskip(name, reason="needs the extra [grpc] and grpcio-tools")
     from grpc_tools import protoc
 

@@ -1,6 +1,7 @@
 """One instance for all integration tests; each test has an application of its own."""
 
 import contextlib
+import importlib.util
 import itertools
 import threading
 import time
@@ -8,15 +9,28 @@ import time
 import httpx
 import pytest
 
+from tests import talk
 from workbench import api, serve
 
 _numbers = itertools.count(1)
 
 
+def grpc_options():
+    """The service of the tests, where the extra [grpc] is installed."""
+    if any(importlib.util.find_spec(name) is None for name in talk.NEEDED):
+        return None
+    _, services = talk.generated()
+    functions = [
+        services.add_TalkServicer_to_server,
+        "talk_pb2_grpc.add_AsideServicer_to_server",
+    ]
+    return {"grpc_servicer_functions": functions}
+
+
 @pytest.fixture(scope="session")
 def instance(_own_surroundings):
     """A running instance that ends with the test run."""
-    serve.start()
+    serve.start(grpc_options=grpc_options())
     yield api.status().instance
     serve.shutdown()
 

@@ -8,7 +8,7 @@ starve what already serves. A used shell is never given to other code.
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from workbench.spec.replica import Description, ShellConfig
@@ -161,13 +161,8 @@ class ShellPool:
 
     async def _start(self, node_id: str, runtime_env: dict[str, object]) -> Shell:
         shell_id = secrets.token_hex(4)
-        config = ShellConfig(
-            id=shell_id,
-            socket_dir=self._template.socket_dir,
-            host=self._template.host or self.host_of(node_id),
-            secret=self._template.secret,
-            controller=self._template.controller,
-        )
+        host = self._template.host or self.host_of(node_id)
+        config = replace(self._template, id=shell_id, host=host)
         process = await self._cluster.start(
             self._body,
             config,
