@@ -4,6 +4,7 @@ Panels join and leave; the first starts the thread, and it ends when none is lef
 holds no lock while it tells a panel something, and no cell ever waits for it.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -20,6 +21,8 @@ from workbench.spec.metrics import Sample
 from workbench.spec.status import ServeStatus
 
 __all__ = ["Feed", "Known", "Listener", "Source", "kernel_feed", "take_once"]
+
+_log = logging.getLogger(__name__)
 
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 """Before trying again; the last one from then on."""
@@ -156,11 +159,21 @@ class Feed:
             if is_tick:
                 self._ticked_at = time.monotonic()
         for listener in listeners:
+            self._tell(listener, news, is_tick=is_tick)
+        if not isinstance(news, StatusEvent):  # history follows it at once
+            self._knows.set()
+
+    def _tell(
+        self, listener: Listener, news: Event | AwayMessage, *, is_tick: bool
+    ) -> None:
+        """A panel that cannot be told, its kernel ending, is told nothing more."""
+        try:
             listener.take(news)
             if is_tick:
                 listener.tick()
-        if not isinstance(news, StatusEvent):  # history follows it at once
-            self._knows.set()
+        except Exception:  # noqa: BLE001 - whatever its comm raises
+            _log.warning("A panel is not fed any more.", exc_info=True)
+            self.leave(listener)
 
     def _remember(self, news: Event | AwayMessage) -> None:
         match news:

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,6 +45,8 @@ __all__ = ["Backend", "Panel", "panel"]
 _PATIENCE_S = 1.0
 """How long a cell may wait for the first figures before the panel is shown without."""
 _FIRST_STEP = 4
+_MANY = 32
+"""Replicas; of more, five minutes would be megabytes at once, so that only news has them."""
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -72,6 +75,8 @@ class Panel:
         self._widget: PanelWidget | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.RLock()
+        self._told_status: ServeStatus | None = None
+        self._was_away = False
 
     def __repr__(self) -> str:
         state = "live" if self._views.are_watched else "not shown"
@@ -110,8 +115,9 @@ class Panel:
                 case SampleEvent(sample=sample):
                     self._tell(SampleEvent(sample=sample_of(self.app, sample)))
                 case StatusEvent(status=status):
-                    self._tell(StatusEvent(status=status_of(self.app, status)))
+                    self._tell_status(status)
                 case AwayMessage():
+                    self._was_away = True
                     self._tell(news)
 
     def tick(self) -> None:
@@ -157,15 +163,25 @@ class Panel:
         with self._lock:
             known = self._feed.known
             if known.status is not None:
-                self._tell(StatusEvent(status=status_of(self.app, known.status)))
+                self._told_status = None
+                self._tell_status(known.status)
             if known.samples:
                 self._tell(self._history())
             if known.away is not None:
                 self._tell(known.away)
 
+    def _tell_status(self, status: ServeStatus) -> None:
+        """Also what changed of others comes as a new status; that is not for this one."""
+        reduced = status_of(self.app, status)
+        if reduced != self._told_status or self._was_away:
+            self._told_status, self._was_away = reduced, False
+            self._tell(StatusEvent(status=reduced))
+
     def _history(self) -> HistoryEvent:
-        samples = self._feed.known.samples
-        return HistoryEvent(samples=tuple(sample_of(self.app, one) for one in samples))
+        samples = [sample_of(self.app, one) for one in self._feed.known.samples]
+        if samples and len(samples[-1].replicas) > _MANY:
+            samples = [replace(one, replicas={}) for one in samples]
+        return HistoryEvent(samples=tuple(samples))
 
     def _tell(self, message: PanelMessage) -> None:
         if self._widget is not None:

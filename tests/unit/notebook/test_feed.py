@@ -160,6 +160,22 @@ def test_even_an_error_of_ours_is_said_and_does_not_end_the_thread(source):
     leave(feed, broken, ear)
 
 
+def test_a_panel_that_cannot_be_told_does_not_silence_the_others(feed, source):
+    class Deaf(Ear):
+        def take(self, news):
+            msg = "its comm is closed"
+            raise RuntimeError(msg)
+
+    deaf, ear = Deaf(), Ear()
+    feed.join(deaf)
+    feed.join(ear)
+    source.begin("default")
+    source.sample(200, "default")
+
+    ear.until(SampleEvent)
+    leave(feed, source, ear)
+
+
 def test_who_looks_once_gets_status_and_history_and_lets_go(source):
     source.begin("default")
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.unit.notebook.fake_comm import FakeComm
-from tests.unit.notebook.fake_source import PATIENCE_S, FakeInstance
+from tests.unit.notebook.fake_source import PATIENCE_S, FakeInstance, status_event
 from workbench.errors import NoInstanceError, UnknownDeploymentError
 from workbench.notebook import panel as panel_module
 from workbench.notebook.feed import Feed
@@ -100,6 +100,16 @@ def test_samples_hold_only_what_concerns_the_application(page, instance):
 
     assert list(found["applications"]) == ["default"]
     assert list(found["replicas"]) == ["r-default"]
+
+
+def test_a_status_that_says_nothing_new_of_it_is_not_sent(page, instance):
+    instance.put(status_event("default", "other"), status_event("default", "other"))
+    instance.put(status_event("default", "third"))
+    instance.sample(200, "default")
+
+    found = page.next("status", "sample")["status"]["applications"]
+    assert "third" in found
+    assert page.next("status", "sample")["kind"] == "sample"
 
 
 def test_it_is_live_also_while_no_view_can_say_that_it_is_there(panel, comms, instance):
