@@ -72,4 +72,27 @@ def batching(serve):
     return Model.bind()
 
 
-APPS = {"echo": echo, "composition": composition, "batching": batching}
+def bodies(serve):
+    """`GET /<size>` answers so many bytes; `POST /` says how many came."""
+    from starlette.responses import Response
+
+    @serve.deployment(max_ongoing_requests=100)
+    class Bodies:
+        def __init__(self):
+            self.content = bytes(64 * 1024 * 1024)
+
+        async def __call__(self, request):
+            if request.method == "POST":
+                return str(len(await request.body()))
+            size = int(request.url.path.rpartition("/")[2])
+            return Response(self.content[:size])
+
+    return Bodies.bind()
+
+
+APPS = {
+    "bodies": bodies,
+    "echo": echo,
+    "composition": composition,
+    "batching": batching,
+}

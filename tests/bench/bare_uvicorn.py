@@ -1,4 +1,4 @@
-"""The peer everything is measured against: uvicorn alone, echoing JSON in one process."""
+"""The peer everything is measured against: uvicorn alone, one process, one app."""
 
 import json
 import socket
@@ -25,11 +25,38 @@ async def echo(scope, receive, send):
     await send({"type": "http.response.body", "body": answer})
 
 
+_CONTENT = bytes(64 * 1024 * 1024)
+
+
+async def bodies(scope, receive, send):
+    """`GET /<size>` answers so many bytes; `POST /` says how many came."""
+    if scope["method"] == "POST":
+        pieces = []
+        more = True
+        while more:
+            message = await receive()
+            pieces.append(message.get("body", b""))
+            more = message.get("more_body", False)
+        answer = str(len(b"".join(pieces))).encode()
+    else:
+        answer = _CONTENT[: int(scope["path"].rpartition("/")[2])]
+    headers = [(b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+APPS = {"bodies": bodies, "echo": echo}
+
+
 def main():
-    """Serve until the input closes."""
+    """Serve the app of that name until the input closes."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        echo, loop="uvloop", http="httptools", access_log=False, log_level="error"
+        APPS[sys.argv[1]],
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="error",
     )
     server = uvicorn.Server(config)
 

@@ -90,9 +90,9 @@ def running(command: Sequence[str]) -> Iterator[Process]:
 
 
 @contextmanager
-def bare_uvicorn() -> Iterator[str]:
-    """A single uvicorn process that echoes JSON; gives its URL."""
-    with running(module("bare_uvicorn")) as process:
+def bare_uvicorn(app: str = "echo") -> Iterator[str]:
+    """A single uvicorn process with one of its applications; gives its URL."""
+    with running([*module("bare_uvicorn"), app]) as process:
         yield process.hear("READY")
 
 

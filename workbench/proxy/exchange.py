@@ -37,7 +37,7 @@ __all__ = ["CREDIT_STEP_BYTES", "Client", "Exchange"]
 # A larger body is written beside its head, not copied behind it.
 _COPIED_BODY_BYTES = 64 * 1024
 # Credit goes back in steps: a stream of small chunks would else cause a message for
-# each. Must be well below the window that replicas send by (256 KiB).
+# each. Must be well below the window that replicas send by (512 KiB).
 CREDIT_STEP_BYTES = 32 * 1024
 _FAILED = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 

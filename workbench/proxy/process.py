@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING, NoReturn
 
 from workbench.cluster.fence import die_with_parent
+from workbench.cluster.heap import keep_freed_memory
 from workbench.errors import PortBusyError
 from workbench.loop import LoopThread
 from workbench.proxy.door import Door
@@ -53,6 +54,7 @@ class ProxyProcess:
             StartError: this host cannot listen at that address.
         """
         die_with_parent()
+        keep_freed_memory()
         config = self._config
         sock = await _open_port(config.options, config.pinned_port, DEFAULT_PORT)
         self._port = sock.getsockname()[1]

@@ -28,7 +28,7 @@ WHOLE_BYTES = 256 * 1024
 """Bodies up to this size go out in one frame with their head. Larger ones are sent in
 pieces, so that none of them holds up the other calls of its channel."""
 
-PIECE_BYTES = 128 * 1024
+PIECE_BYTES = 256 * 1024
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 

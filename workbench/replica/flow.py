@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 __all__ = ["WINDOW_BYTES", "SendWindow", "Upload"]
 
-WINDOW_BYTES = 256 * 1024
+WINDOW_BYTES = 512 * 1024
 """Bytes of one stream that may be on their way before the receiver has used any.
 
 On one host a window of this size fills the socket's buffers and then some, and a
-hundred stalled streams hold no more than 25 MB."""
+hundred stalled streams hold no more than 50 MB."""
 
 
 class SendWindow:

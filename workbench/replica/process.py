@@ -16,6 +16,7 @@ from pathlib import Path
 
 from workbench import handle
 from workbench.cluster.fence import die_with_parent
+from workbench.cluster.heap import keep_freed_memory
 from workbench.code.services import offer_services
 from workbench.loop import LoopThread
 from workbench.replica.logs import ReplicaLogs
@@ -67,6 +68,7 @@ class ReplicaProcess:
     async def start(self) -> Description:
         """Open the sockets; the rest of the warming up goes on behind."""
         die_with_parent()
+        keep_freed_memory()
         sys.setswitchinterval(_SWITCH_S)
         offer_services(self._config.services)
         self._io.start()

@@ -108,11 +108,7 @@ def read_frame(
     if body > end or (body < end and not count):
         msg = f"Got a frame of {size} bytes that its parts do not fill."
         raise ProtocolError(msg)
-    try:
-        message = decoder.decode(data[header:body])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        msg = f"Got a message that cannot be read: {error}."
-        raise ProtocolError(msg) from None
+    message = _decode(data[header:body], decoder)
     if count == 1:
         return message, (data[body:end],), end
     if not count:
@@ -137,52 +133,77 @@ def _split(data: Piece, body: int, end: int, sizes: Iterable[int]) -> Buffers:
 class Decoder:
     """The receiving end of one stream of frames."""
 
-    __slots__ = ("_frame", "_rest", "_size")
+    __slots__ = ("_missing", "_parts", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
-        # A big frame on its way, and the size it will have. It grows with what comes:
-        # a peer that announces much and sends little takes little memory.
-        self._frame: bytearray | None = None
-        self._size = 0
+        # A big frame on its way, as it came, and what it still lacks: its bytes are
+        # copied once, when it is whole. A peer that announces much and sends little
+        # takes little memory.
+        self._parts: list[Piece] = []
+        self._missing = 0
 
     def feed(self, data: bytes) -> list[tuple[Message, Buffers]]:
         """Take what was received and return the messages it completes.
 
-        Buffers of small frames are bytes; those of big ones are views of memory that
+        A single buffer is bytes; several ones of a big frame are views of memory that
         belongs to their frame alone.
 
         Raises:
             ProtocolError: the peer sends something else than frames; close it.
         """
         frames: list[tuple[Message, Buffers]] = []
-        if self._frame is not None:
-            data = self._fill(self._frame, data, frames)
+        start = 0
+        if self._parts:
+            if len(data) < self._missing:
+                self._parts.append(data)
+                self._missing -= len(data)
+                return frames
+            start = self._missing
+            self._parts.append(memoryview(data)[:start])
+            parts, self._parts = self._parts, []
+            frames.append(_read_parts(parts))
         elif self._rest:
             data = self._rest + data
-        start = 0
         while (frame := read_frame(data, start)) is not None:
             message, buffers, start = frame
             frames.append((message, buffers))
-        self._rest = data[start:]
-        if len(self._rest) >= _PREFIX_SIZE:
-            self._set_big_aside()
+        self._keep(data, start)
         return frames
 
-    def _set_big_aside(self) -> None:
-        size = _PREFIX.unpack_from(self._rest)[0]
-        if size > _BIG:
-            self._frame = bytearray(self._rest)
-            self._size = size
-            self._rest = b""
+    def _keep(self, data: bytes, start: int) -> None:
+        """Remember the beginning of a frame that is not whole."""
+        self._rest = b""
+        here = len(data) - start
+        if here >= _PREFIX_SIZE:
+            size = _PREFIX.unpack_from(data, start)[0]
+            if size > _BIG:
+                self._parts = [memoryview(data)[start:]]
+                self._missing = size - here
+                return
+        self._rest = data[start:]
 
-    def _fill(
-        self, frame: bytearray, data: bytes, frames: list[tuple[Message, Buffers]]
-    ) -> bytes:
-        """Add to the big frame, and return what belongs to those after it."""
-        missing = self._size - len(frame)
-        frame += data[:missing]
-        if len(data) >= missing and (whole := read_frame(memoryview(frame))):
-            frames.append(whole[:2])
-            self._frame = None
-        return data[missing:]
+
+def _read_parts(parts: list[Piece]) -> tuple[Message, Buffers]:
+    """Read a big frame that came in parts."""
+    first = parts[0]
+    size, header_size, count = _PREFIX.unpack_from(first)
+    body = _PREFIX_SIZE + header_size
+    if count == 1 and body <= len(first) and body <= size:
+        message = _decode(first[_PREFIX_SIZE:body], _decoder)
+        parts[0] = memoryview(first)[body:]
+        return message, (b"".join(parts),)
+    # Writable: what is unpickled from its buffers shall be so, too.
+    frame = read_frame(memoryview(bytearray().join(parts)))
+    if frame is None:
+        msg = f"Got a frame of {size} bytes that is not whole."
+        raise ProtocolError(msg)
+    return frame[:2]
+
+
+def _decode(header: Piece, decoder: "msgspec.msgpack.Decoder[Message]") -> Message:
+    try:
+        return decoder.decode(header)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = f"Got a message that cannot be read: {error}."
+        raise ProtocolError(msg) from None

@@ -11,6 +11,8 @@ from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 
 from workbench.errors import BackPressureError
 from workbench.replica.context import get_replica_context
+from workbench.replica.exchange import PIECE_BYTES
+from workbench.replica.flow import WINDOW_BYTES
 from workbench.request import current_request
 from workbench.wire.messages import FailureKind
 
@@ -110,7 +112,7 @@ async def test_a_large_answer_is_sent_as_its_reader_takes_it(replica):
         await bench.load(large)
         answer = bench.http()
         await answer.until(lambda got: len(got.body) >= 256 * 1024)
-        assert len(answer.body) <= 512 * 1024
+        assert len(answer.body) <= WINDOW_BYTES + PIECE_BYTES
         taken = 0
         while not answer.is_over:
             taken, new = len(answer.body), len(answer.body) - taken
@@ -379,7 +381,7 @@ async def test_a_generator_waits_for_its_reader(replica, is_async):
         await bench.load(produce_async if is_async else produce)
         answer = await bench.http().until(lambda got: len(got.body) >= 256 * 1024)
         await asyncio.sleep(0.05)
-        assert made <= 16 + 8 + 2
+        assert made <= WINDOW_BYTES // (16 * 1024) + 8 + 2
         answer.ticket.credit(10_000_000)
         await answer.done()
 
