@@ -10,6 +10,7 @@ from workbench import __version__, api
 from workbench.errors import WorkbenchError
 from workbench.instance import find
 from workbench.settings import Settings
+from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
 from workbench.spec.logs import LEVELS, LogPage, LogQuery
 from workbench.spec.status import ServeStatus
@@ -37,6 +38,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start an instance that stays, or find it")
     up.add_argument("--port", type=int, help="HTTP port (default: 8000 or next free)")
+    up.add_argument(
+        "--grpc-port", type=int, help="gRPC port (default: 9000 or next free)"
+    )
+    up.add_argument(
+        "--grpc-servicer-functions",
+        nargs="+",
+        default=[],
+        metavar="MODULE.FUNCTION",
+        help="serve these by gRPC: add_XServicer_to_server of generated code",
+    )
     up.set_defaults(run=_up)
     for name, run, text in (
         ("status", _status, "show what runs"),
@@ -71,7 +82,13 @@ def _up(options: argparse.Namespace) -> None:
         host=settings.http_host,
         port=options.port if options.port is not None else settings.http_port,
     )
-    api.start(http=http, keep=True, on_progress=lambda text: print(f"… {text}"))
+    grpc = GRPCOptions(
+        port=options.grpc_port,
+        grpc_servicer_functions=options.grpc_servicer_functions,
+    )
+    api.start(
+        http=http, grpc=grpc, keep=True, on_progress=lambda text: print(f"… {text}")
+    )
     _status(options)
     file = find(settings.runtime_dir, only_kept=False)
     if file is not None:

@@ -4,6 +4,7 @@ A method that has a parameter `grpc_context` is given one. What it sets stays he
 the answer, the stream's end or the failure takes it to the proxy, which speaks gRPC.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -16,6 +17,8 @@ __all__ = ["RayServegRPCContext"]
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 _OK = 0
+_KEY = re.compile(r"[a-z0-9_.-]+")
+_VALUE = re.compile(rb"[\x20-\x7e]*")
 _CODES = range(17)
 _COMPRESSIONS = range(3)
 
@@ -97,7 +100,11 @@ class RayServegRPCContext:
     def set_trailing_metadata(
         self, trailing_metadata: Iterable[tuple[str, str | bytes]]
     ) -> None:
-        """Send metadata at the end of the call, beside the request's id."""
+        """Send metadata at the end of the call, beside the request's id.
+
+        Raises:
+            ValueError: a key or value that gRPC cannot send.
+        """
         pairs = tuple((str(key), value) for key, value in trailing_metadata)
         for key, value in pairs:
             _check_pair(key, value)
@@ -154,11 +161,12 @@ def _check_pair(key: str, value: object) -> None:
     if key.endswith("-bin"):
         fits = isinstance(value, bytes)
     else:
-        fits = isinstance(value, str) or (isinstance(value, bytes) and value.isascii())
-    if not fits or key != key.lower() or key.startswith("grpc-"):
+        text = value.encode() if isinstance(value, str) else value
+        fits = isinstance(text, bytes) and bool(_VALUE.fullmatch(text))
+    if not fits or not _KEY.fullmatch(key) or key.startswith("grpc-"):
         msg = (
-            f"{key!r}: {value!r} cannot be metadata: keys are lower case, values are "
-            "text, and bytes where the key ends in -bin."
+            f"{key!r}: {value!r} cannot be metadata. Keys are of a-z, 0-9, '_', '-' and "
+            "'.', values of printable ASCII; any bytes go where the key ends in -bin."
         )
         raise ValueError(msg)
 

@@ -54,6 +54,18 @@ class TestFailures:
         assert error.details().startswith("text is too long")
         assert len(error.details()) == 4096
 
+    async def test_details_may_be_in_any_language_and_of_several_lines(self, site):
+        class Strict:
+            def Say(self, words, grpc_context):
+                grpc_context.set_code(3)
+                grpc_context.set_details("né\nà")
+                raise ValueError
+
+        async with site(Strict) as here:
+            error = await error_of(here.talk.Say(Words()))
+
+        assert error.details() == "né\nà"
+
     async def test_a_status_holds_for_a_method_that_returns(self, site):
         class Polite:
             async def Say(self, words, grpc_context):

@@ -134,6 +134,15 @@ class TestLimits:
 
         assert error.code() is Code.RESOURCE_EXHAUSTED
 
+    async def test_so_is_one_within_a_stream(self, site):
+        options = GRPCOptions(max_message_bytes=1000)
+        async with site(Speaker, options=options) as here:
+            given = iter([Words(number=1), Words(data=bytes(1001))])
+            error = await error_of(here.talk.Sum(given))
+            await here.until(lambda: here.ongoing == 0)
+
+        assert error.code() is Code.RESOURCE_EXHAUSTED
+
     async def test_so_is_a_longer_answer(self, site):
         class Long:
             def Say(self, words):

@@ -2,6 +2,8 @@
 
 # ruff: noqa: N802 - methods are named as the RPCs that they answer
 
+import asyncio
+
 import pytest
 
 from tests.unit.replica.grpc.site import Answer, Code, Endless, Words, error_of
@@ -63,6 +65,34 @@ class TestTime:
             await here.until(lambda: here.ongoing == 0)
 
         assert here.bench.router.queued() == {}
+
+    async def test_racing_cancels_leave_nothing_behind(self, site):
+        class Brief:
+            async def Say(self, words):
+                await asyncio.sleep(words.number / 10_000)
+                return Answer()
+
+            async def Chat(self, stream):
+                async for each in stream:
+                    await asyncio.sleep(each.number / 10_000)
+                    yield Answer()
+
+        async with site(Brief, max_ongoing_requests=5) as here:
+
+            async def one(number):
+                words = Words(number=number % 20)
+                if number % 3:
+                    call = here.talk.Say(words)
+                else:
+                    call = here.talk.Chat(iter([words] * 5))
+                await asyncio.sleep(number % 17 / 5000)
+                call.cancel()
+
+            for _ in range(10):
+                await asyncio.gather(*map(one, range(100)))
+            await here.until(lambda: here.ongoing == 0)
+            await here.until(lambda: not here.bench.router.queued())
+            assert await here.talk.Say(Words()) == Answer()
 
     async def test_a_call_that_waits_never_runs_once_its_client_has_left(self, site):
         async with site(Endless, max_ongoing_requests=1) as here:
