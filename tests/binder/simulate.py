@@ -113,17 +113,26 @@ def run_notebooks(
     for path in sorted((image.home / "notebooks").glob("*.ipynb")):
         watch.forget_peak()
         before, began = watch.now_mb, time.monotonic()
-        lab.run(str(path.relative_to(image.home)))
+        try:
+            lab.run(str(path.relative_to(image.home)))
+        except (AssertionError, httpx.HTTPError):
+            if watch.is_over:  # so the kernel was ended
+                sys.exit(f"{path.stem} went over the limit:\n{largest(watch)}")
+            raise
         yield {
             "notebook": path.stem,
             "seconds": f"{time.monotonic() - began:.0f}",
             "before, MB": f"{before:.0f}",
             "peak, MB": f"{watch.peak_mb:.0f}",
         }
-        largest = sorted(watch.at_peak.items(), key=lambda item: -item[1])
-        print(f"\n{path.stem}: {watch.peak_mb:.0f} MB, of these")
-        for command, size in largest[:8]:
-            print(f"  {size:6.0f} MB  {command}", flush=True)
+        print(f"\n{path.stem}:\n{largest(watch)}", flush=True)
+
+
+def largest(watch: MemoryWatch) -> str:
+    """What used the most at the peak."""
+    sizes = sorted(watch.at_peak.items(), key=lambda item: -item[1])
+    lines = [f"  {size:6.0f} MB  {command}" for command, size in sizes[:10]]
+    return "\n".join([f"  {watch.peak_mb:6.0f} MB in all, of these", *lines])
 
 
 def free_port() -> int:
