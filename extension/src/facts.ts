@@ -45,6 +45,7 @@ function ofInstance({ instance, status }: Known): Facts {
     facts: some([
       ['Control API', instance.url],
       ['Answers at', runs?.http_url],
+      ['gRPC at', runs?.grpc_address],
       ['Workbench', instance.version],
       ['Ray', runs?.ray_version],
       ['Lives', instance.is_kept ? 'until it is stopped' : 'as long as its script'],

@@ -190,6 +190,12 @@ def test_batching_works_behind_grpc(run, talk, here):
     assert max(each.result().number for each in calls) > 1
 
 
+def running():
+    found = api.status().instance
+    assert found is not None
+    return found
+
+
 class Load:
     """Calls of all kinds without a pause, until stopped."""
 
@@ -264,7 +270,7 @@ def test_a_replica_that_dies_is_unavailable_and_then_there_again(run, channel, h
 
 def test_a_proxy_that_dies_is_there_again_at_the_same_address(instance, run, here):
     run(make_speaker().bind())
-    pid = api.status().instance.pids["proxy"]
+    pid = running().pids["proxy"]
     os.kill(pid, signal.SIGKILL)
 
     def serves_again():
@@ -276,7 +282,7 @@ def test_a_proxy_that_dies_is_there_again_at_the_same_address(instance, run, her
         return ""
 
     assert eventually(serves_again) == "one 1 "
-    assert api.status().instance.grpc_address == instance.grpc_address
+    assert running().grpc_address == instance.grpc_address
 
 
 def test_calls_by_grpc_are_measured_as_any_other(run, talk, here, app_name):

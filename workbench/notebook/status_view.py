@@ -58,6 +58,8 @@ def status_view(
     if status.instance is None:
         return _nothing("Nothing runs.", ())
     address, notes = status.instance.http_url, status.instance.notes
+    if status.instance.grpc_address:
+        address = f"{address} (gRPC: {status.instance.grpc_address})"
     if not status.applications:
         return _nothing(f"An instance runs at {address} and serves nothing yet.", notes)
     count = len(status.applications)

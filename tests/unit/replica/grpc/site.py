@@ -22,6 +22,20 @@ from workbench.proxy.grpc.services import read_services
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.table import Table
 
+__all__ = [
+    "FUNCTIONS",
+    "Answer",
+    "Code",
+    "Endless",
+    "Site",
+    "Speaker",
+    "Words",
+    "error_of",
+    "grpc",
+    "open_site",
+    "pb2_grpc",
+]
+
 pb2, pb2_grpc = generated()
 Words, Answer = pb2.Words, pb2.Answer
 Code = grpc.StatusCode

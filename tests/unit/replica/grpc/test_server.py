@@ -243,7 +243,8 @@ class TestTls:
         class Who:
             async def Say(self, words, grpc_context):
                 identity = b" ".join(grpc_context.peer_identities() or ())
-                return Answer(text=f"{identity} {len(grpc_context.auth_context())}")
+                known = len(grpc_context.auth_context())
+                return Answer(text=f"{identity.decode()} {known}")
 
         mine = certificates.authority.issue_cert("me.example")
         shown = {

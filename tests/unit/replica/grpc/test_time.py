@@ -25,7 +25,7 @@ class TestTime:
     async def test_the_deadline_goes_along_to_the_method(self, site):
         class Clock:
             async def Say(self, words):
-                return Answer(number=int(current_request.get().time_left_s()))
+                return Answer(number=int(current_request.get().time_left_s() or 0))
 
         async with site(Clock) as here:
             answer = await here.talk.Say(Words(), timeout=1000)
