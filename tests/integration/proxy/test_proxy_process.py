@@ -119,7 +119,8 @@ def test_a_proxy_lives_and_ends(proxy):
     port = int(next_line(process))
     assert next_line(process) == "''"
     assert next_line(process) == (
-        f"ProxyDescription(id='proxy-1', pid={process.pid}, host='127.0.0.1', port={port})"
+        f"ProxyDescription(id='proxy-1', pid={process.pid}, "
+        f"host='127.0.0.1', port={port}, grpc_port=None)"
     )
     url = f"http://127.0.0.1:{port}"
     transport = httpx.HTTPTransport(retries=3)

@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+from typing import Any
 
 import httpx
 import pytest
@@ -67,7 +68,7 @@ def test_the_replica_learns_that_it_was_https(https, secure_server):
         calls.append(secure_server.router.next_call())
         calls[0].reply(body=b"x" * 3 * MIB)
 
-    calls = []
+    calls: list[Any] = []
     answering = threading.Thread(target=answer)
     answering.start()
     assert len(https.get("/held").content) == 3 * MIB

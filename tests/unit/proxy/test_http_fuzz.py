@@ -60,7 +60,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.protocol = protocol
         self.written = bytearray()
-        self.is_reading = True
+        self._reads = True
         self._is_closing = False
         self._has_eof = False
 
@@ -95,12 +95,12 @@ class Transport(asyncio.Transport):
         self.protocol = protocol
 
     def pause_reading(self):
-        assert self.is_reading
-        self.is_reading = False
+        assert self._reads
+        self._reads = False
 
     def resume_reading(self):
-        assert not self.is_reading
-        self.is_reading = True
+        assert not self._reads
+        self._reads = True
 
     def get_write_buffer_size(self):
         return 0

@@ -261,7 +261,7 @@ class TestMessages:
 class TestHoldingBack:
     async def test_an_application_that_does_not_read_holds_the_client_back(self, site):
         go = asyncio.Event()
-        received = []
+        received: list[int] = []
 
         async def endpoint(socket):
             await socket.accept()
