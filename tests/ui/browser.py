@@ -10,7 +10,18 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.ui.lab import Lab
 
-__all__ = ["MISSING", "Theme", "chromium", "lab_page", "open_lab", "set_theme"]
+__all__ = [
+    "MISSING",
+    "Theme",
+    "chromium",
+    "close_lab",
+    "executable",
+    "keep_picture",
+    "lab_page",
+    "open_lab",
+    "set_theme",
+    "wait_until_ready",
+]
 
 MISSING = "needs Chromium; on Debian and Ubuntu: apt-get install chromium"
 Theme = Literal["JupyterLab Light", "JupyterLab Dark"]

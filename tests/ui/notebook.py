@@ -20,6 +20,12 @@ _OPEN = """async path => {
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
 }"""
+_CLOSE = """async path => {
+  const panels = Array.from(window.jupyterapp.shell.widgets('main'));
+  const panel = panels.find(it => it.context?.path === path);
+  await panel.context.save();
+  panel.close();
+}"""
 
 
 class Notebook:
@@ -71,14 +77,6 @@ class Notebook:
             expect(prompt).to_have_text(ended, timeout=_CELL_MS)
         return self.output(index)
 
-    def source(self, index: int) -> str:
-        """The text of a cell."""
-        return self.page.evaluate(
-            "index => window.jupyterapp.shell.currentWidget.content"
-            ".widgets[index].model.sharedModel.source",
-            index,
-        )
-
     def sources(self) -> list[str]:
         """The texts of all cells."""
         return self.page.evaluate(
@@ -87,3 +85,8 @@ class Notebook:
             ".content.widgets.map(cell => cell.model.sharedModel.source)",
             self.path,
         )
+
+    def close(self) -> None:
+        """Save it and close its tab; its kernel goes on."""
+        self.page.evaluate(_CLOSE, self.path)
+        self.root.wait_for(state="detached")

@@ -57,9 +57,8 @@ class Sidebar:
         return self.details.locator(f'[data-fact="{name}"]')
 
     def accept(self) -> None:
-        """Press the dialog's last button: do it."""
+        """Press the dialog's last button: do it. Another dialog may follow."""
         self.dialog.locator(".jp-Dialog-button").last.click()
-        self.dialog.wait_for(state="detached")
 
     def dismiss(self) -> None:
         """Press the dialog's first button: leave it."""

@@ -51,7 +51,7 @@ def test_the_tree_in_light_and_dark(busy, sidebar, picture):
     picture(page, "failed")
 
 
-@pytest.mark.parametrize("width", [220, 300])
+@pytest.mark.parametrize("width", [180, 220])
 def test_a_narrow_sidebar_cuts_nothing_off(busy, sidebar, picture, width):
     page = sidebar.page
     narrow(page, width)
@@ -66,6 +66,8 @@ def test_the_tree_by_keyboard_alone(busy, sidebar, picture):
     page, press = sidebar.page, sidebar.page.keyboard.press
     top = sidebar.rows("instance").first
     expect(sidebar.row("Gateway")).to_be_visible()
+    # JupyterLab gives the launcher the focus, late.
+    page.wait_for_function("document.activeElement.closest('.jp-Launcher')")
     sidebar.root.get_by_test_id("wb-bar-start").focus()
     press("Tab")
     expect(top).to_be_focused()
@@ -143,21 +145,8 @@ def test_what_users_write_is_text(staged, sidebar, picture):
 
 
 def narrow(page, width):
-    """Give the left area this width."""
-    page.evaluate(
-        """width => {
-          // JupyterLab goes no narrower than this by itself.
-          document.body.style.setProperty('--jp-sidebar-min-width', `${width}px`);
-          const split = window.jupyterapp.shell._hsplitPanel;
-          const total = split.node.clientWidth;
-          split.setRelativeSizes([width / total, 1 - width / total, 0]);
-        }""",
-        width,
-    )
-    page.wait_for_function(
-        "width => document.querySelector('#workbench-sidebar').clientWidth <= width",
-        arg=width,
-    )
+    """Narrower than JupyterLab makes it by itself."""
+    page.add_style_tag(content=f"#workbench-sidebar {{ max-width: {width}px; }}")
 
 
 # What reaches beyond the sidebar's edge, or needs to be scrolled sideways.
