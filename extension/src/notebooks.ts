@@ -4,9 +4,9 @@ import { PageConfig } from '@jupyterlab/coreutils';
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import {
   NotebookActions,
+  NotebookPanel,
   type INotebookTracker,
-  type Notebook,
-  type NotebookPanel
+  type Notebook
 } from '@jupyterlab/notebook';
 
 import { ApiError } from './api';
@@ -22,6 +22,9 @@ export class Notebooks {
   /** Below the active cell, or in it if it is empty; `before` if it is not there yet. */
   async insert(code: string, before?: string): Promise<void> {
     const panel = this.tracker?.currentWidget ?? (await this.create());
+    if (!panel) {
+      throw new ApiError(404, 'No notebook is open here.', 'Open one, and try again.');
+    }
     await panel.context.ready;
     const sources = panel.content.widgets.map(cell => cell.model.sharedModel.source);
     const needsBefore =
@@ -31,8 +34,14 @@ export class Notebooks {
   }
 
   /** A new notebook with cells of this code. */
-  async createWith(cells: readonly string[], cwd?: string): Promise<NotebookPanel> {
+  async createWith(
+    cells: readonly string[],
+    cwd?: string
+  ): Promise<NotebookPanel | undefined> {
     const panel = await this.create(cwd);
+    if (!panel) {
+      return undefined;
+    }
     await panel.context.ready;
     put(panel.content, cells);
     panel.content.activeCellIndex = 0;
@@ -82,12 +91,11 @@ export class Notebooks {
     }
   }
 
-  private async create(cwd = ''): Promise<NotebookPanel> {
+  /** Undefined where it opens elsewhere: Notebook 7 has a page for each. */
+  private async create(cwd = ''): Promise<NotebookPanel | undefined> {
     const args = { cwd, kernelName: await this.kernel() };
-    return (await this.app.commands.execute(
-      'notebook:create-new',
-      args
-    )) as NotebookPanel;
+    const made: unknown = await this.app.commands.execute('notebook:create-new', args);
+    return made instanceof NotebookPanel ? made : undefined;
   }
 
   private async kernel(): Promise<string> {

@@ -13,6 +13,9 @@ import type { Place } from './place';
 import type { LivePreferences } from './preferences';
 import { PlotsView } from './view';
 
+/** What Notebook 7 calls itself. */
+const NOTEBOOK = 'Jupyter Notebook';
+
 export class MainViews implements Views {
   /** Set once there is a sidebar. */
   sidebar = '';
@@ -83,7 +86,12 @@ export class MainViews implements Views {
     }
     const widget = new MainAreaWidget({ content });
     widget.id = `${content.id} view`;
-    this.app.shell.add(widget, 'main', { mode: `split-${side}` });
+    if (this.app.name === NOTEBOOK) {
+      // Its main area has room for the notebook alone.
+      this.app.shell.add(widget, 'down');
+    } else {
+      this.app.shell.add(widget, 'main', { mode: `split-${side}` });
+    }
     void tracker.add(widget);
     this.app.shell.activateById(widget.id);
   }
