@@ -8,8 +8,8 @@ import resource
 from workbench.cluster.heap import keep_freed_memory
 keep_freed_memory()
 def come_and_go():
-    for _ in range(200):
-        bytearray(300_000)
+    for _ in range(20):
+        [bytearray(300_000) for _ in range(20)]
 come_and_go()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 come_and_go()
