@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
-NEEDED = ("grpc", "grpc_health", "grpc_reflection", "grpc_tools")
+NEEDED = ("grpc", "grpc_reflection", "grpc_tools")
+FUNCTIONS = [
+    "talk_pb2_grpc.add_TalkServicer_to_server",
+    "talk_pb2_grpc.add_AsideServicer_to_server",
+]
 _PROTO = Path(__file__).with_name("talk.proto")
 
 

@@ -7,6 +7,7 @@ Imports nothing of Workbench by itself: the environment that has Ray Serve lacks
 """
 
 import importlib
+import importlib.util
 import itertools
 import json
 import re
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from tests import talk
 
 FOUND = Path(__file__).parents[2] / "artifacts" / "conformance"
 
@@ -79,7 +82,7 @@ def serve(system):
 
 def _workbench():
     module = importlib.import_module("workbench.serve")
-    module.start()
+    module.start(grpc_options=_grpc_options())
     yield module
     module.shutdown()
 
@@ -89,12 +92,34 @@ def _ray_serve():
     module = importlib.import_module("ray.serve")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
-    module.start(http_options={"host": "127.0.0.1", "port": port})
+    grpc_options = _grpc_options()
+    env_vars = {}
+    if grpc_options is not None:
+        # Modules beside a script are found by Ray's workers only if told where.
+        env_vars["PYTHONPATH"] = str(Path(talk.generated()[0].__file__).parent)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            grpc_options["port"] = probe.getsockname()[1]
+        module.grpc_address = f"127.0.0.1:{grpc_options['port']}"
+    ray.init(
+        num_cpus=16,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": env_vars},
+    )
+    module.start(
+        http_options={"host": "127.0.0.1", "port": port}, grpc_options=grpc_options
+    )
     module.base_url = f"http://127.0.0.1:{port}"
     yield module
     module.shutdown()
     ray.shutdown()
+
+
+def _grpc_options() -> dict[str, object] | None:
+    if any(importlib.util.find_spec(name) is None for name in talk.NEEDED):
+        return None
+    talk.generated()
+    return {"grpc_servicer_functions": talk.FUNCTIONS}
 
 
 @pytest.fixture
@@ -129,6 +154,14 @@ def base_url(serve):
     if hasattr(serve, "base_url"):
         return serve.base_url
     return serve.status().instance.http_url
+
+
+@pytest.fixture
+def grpc_address(serve):
+    """Where the proxy speaks gRPC."""
+    if hasattr(serve, "grpc_address"):
+        return serve.grpc_address
+    return serve.status().instance.grpc_address
 
 
 @pytest.fixture

@@ -17,14 +17,11 @@ _numbers = itertools.count(1)
 
 def grpc_options():
     """The service of the tests, where the extra [grpc] is installed."""
-    if any(importlib.util.find_spec(name) is None for name in talk.NEEDED):
+    needed = (*talk.NEEDED, "grpc_health")
+    if any(importlib.util.find_spec(name) is None for name in needed):
         return None
-    _, services = talk.generated()
-    functions = [
-        services.add_TalkServicer_to_server,
-        "talk_pb2_grpc.add_AsideServicer_to_server",
-    ]
-    return {"grpc_servicer_functions": functions}
+    talk.generated()
+    return {"grpc_servicer_functions": talk.FUNCTIONS}
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from tests.talk import generated
 from tests.unit.replica.conftest import KEY, PATIENCE_S
 
-pytest.importorskip("grpc", reason="needs the extra [grpc]")
+pytest.importorskip("grpc_health", reason="needs the extra [grpc]")
 
 import grpc
 
