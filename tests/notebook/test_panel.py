@@ -1,5 +1,7 @@
 """A live panel in a real kernel on a real instance, with the test as its page."""
 
+from typing import Any
+
 import pytest
 
 from tests.notebook.kernel import Kernel, open_kernel
@@ -31,7 +33,7 @@ def kernel(instance):
         kernel.run("%serve delete default")
 
 
-def samples(kernel: Kernel, count: int) -> list[dict[str, object]]:
+def samples(kernel: Kernel, count: int) -> list[dict[str, Any]]:
     """The next samples that the panel sends to its page."""
     found = []
     for message in kernel.comm_messages():
