@@ -15,20 +15,29 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from workbench.replica.failures import http_exception_reply, http_failure
-from workbench.replica.flow import Upload
+from workbench.replica.flow import WINDOW_BYTES, Upload
 from workbench.replica.reply import Reply
 from workbench.replica.running import Running
 from workbench.replica.user_code import UserCode
 from workbench.wire.channel import Channel
 from workbench.wire.messages import Body, Buffers, Credit, HttpCall, HttpReply
 
-__all__ = ["PIECE_BYTES", "WHOLE_BYTES", "Exchange", "HttpRequest"]
+__all__ = [
+    "PIECE_BYTES",
+    "WHOLE_BYTES",
+    "WHOLE_WINDOW_BYTES",
+    "Exchange",
+    "HttpRequest",
+]
 
 WHOLE_BYTES = 256 * 1024
 """Bodies up to this size go out in one frame with their head. Larger ones are sent in
 pieces, so that none of them holds up the other calls of its channel."""
 
 PIECE_BYTES = 256 * 1024
+WHOLE_WINDOW_BYTES = 1024 * 1024
+"""The window of a body that is held whole here in any case: a client that takes it
+slowly then costs the proxy no more than it costs the replica."""
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 
@@ -121,6 +130,7 @@ class Exchange(Running):
         length = len(body) if reply.length is None else reply.length
         head = HttpReply(self.id, reply.status, reply.head, length, more=True)
         self.begin(head, (b"",))
+        self.on_credit(WHOLE_WINDOW_BYTES - WINDOW_BYTES)
         await self.send_pieces(body)
         self.end()
 
