@@ -21,7 +21,7 @@ from workbench.wire.messages import (
     SocketPart,
 )
 
-__all__ = ["SocketExchange"]
+__all__ = ["SocketClient", "SocketExchange"]
 
 _FAILED = 1011
 
