@@ -1,11 +1,6 @@
 /** Questions asked before something is done. */
 
-import {
-  Dialog,
-  InputDialog,
-  showDialog,
-  showErrorMessage
-} from '@jupyterlab/apputils';
+import { Dialog, InputDialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
 import { ApiError } from './api';
@@ -50,11 +45,13 @@ export async function confirmed(
 
 /** Say why something was not done. */
 export async function sayError(title: string, error: unknown): Promise<void> {
-  const lines = [error instanceof Error ? error.message : String(error)];
+  const body = new Widget();
+  body.addClass('wb-Said');
+  body.node.append(note(error instanceof Error ? error.message : String(error)));
   if (error instanceof ApiError && error.remedy) {
-    lines.push(error.remedy);
+    body.node.append(note(error.remedy));
   }
-  await showErrorMessage(title, { message: lines.join('\n\n') });
+  await showDialog({ title, body, buttons: [Dialog.okButton({ label: 'Close' })] });
 }
 
 class ConnectForm extends Widget implements Dialog.IBodyWidget<ConnectRequest> {

@@ -125,6 +125,8 @@ export class LogTail {
             error instanceof ApiError ? error : new ApiError(0, String(error), '');
           this.signal.emit();
           await this.pause(PAUSE_MS);
+          // Whether it is back is wanted now, not when something is said.
+          wait_s = 0;
         }
       }
     }

@@ -88,7 +88,7 @@ export class MainViews implements Views {
     widget.id = `${content.id} view`;
     if (this.app.name === NOTEBOOK) {
       // Its main area has room for the notebook alone.
-      this.app.shell.add(widget, 'down');
+      this.app.shell.add(widget, 'right');
     } else {
       this.app.shell.add(widget, 'main', { mode: `split-${side}` });
     }
