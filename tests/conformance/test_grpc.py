@@ -134,7 +134,7 @@ def test_context(serve, part, run, talk, here):
 
     @serve.deployment
     class Model:
-        def Say(self, words, grpc_context: context_class):
+        def Say(self, words, grpc_context: context_class):  # type: ignore[valid-type]
             metadata = dict(grpc_context.invocation_metadata())
             grpc_context.set_trailing_metadata([("seen", metadata["own"])])
             if words.text == "wrong":

@@ -7,17 +7,16 @@ client is gone or its deadline over, withdraws the call.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
 from time import perf_counter_ns
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import grpc
 
-from workbench.observe.recorder import Recorders
 from workbench.proxy.grpc.metadata import Asked, read_metadata
+from workbench.proxy.grpc.seams import Context, Desk
 from workbench.proxy.grpc.services import Rpc
 from workbench.proxy.grpc.status import Ending, ending_of, failed
-from workbench.routing.call import Receiver, Ticket
+from workbench.routing.call import Ticket
 from workbench.wire.grpc import MESSAGE_BYTES, Outcome, load_outcome
 from workbench.wire.messages import (
     Buffers,
@@ -28,83 +27,12 @@ from workbench.wire.messages import (
     Result,
 )
 
-__all__ = ["Desk", "GrpcExchange", "Routes"]
+__all__ = ["GrpcExchange"]
 
 # As for other streams: see `workbench.replica.flow`.
 _WINDOW_BYTES = 256 * 1024
 # Credit goes back in steps: a stream of small messages would else cause one for each.
 _CREDIT_STEP_BYTES = 32 * 1024
-
-Metadata = Iterable[tuple[str, str | bytes]]
-
-
-class Context(Protocol):
-    """The part of a `grpc.aio.ServicerContext` that is used here."""
-
-    def time_remaining(self) -> float | None:
-        """Until the client's deadline; None if it set none."""
-
-    def invocation_metadata(self) -> Metadata | None:
-        """What the client sent beside its message."""
-
-    def peer(self) -> str:
-        """Where the client is."""
-
-    def peer_identities(self) -> Iterable[bytes] | None:
-        """Who it is, by its certificate."""
-
-    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        """How that is known."""
-
-    def set_compression(self, compression: grpc.Compression) -> None:
-        """Compress what is written."""
-
-    def set_trailing_metadata(self, trailing_metadata: Metadata) -> None:
-        """Send this at the end."""
-
-    def set_details(self, details: str) -> None:
-        """Send this text at the end."""
-
-    async def read(self) -> object:
-        """The client's next message, or `grpc.aio.EOF`."""
-
-    async def write(self, message: bytes) -> None:
-        """Send a message; waits while the client takes none."""
-
-    async def abort(
-        self, code: grpc.StatusCode, details: str, trailing_metadata: Metadata = ()
-    ) -> NoReturn:
-        """End the call with this status: raises."""
-
-
-class Routes(Protocol):
-    """What is asked of a `Router` here."""
-
-    ingresses: dict[str, str]
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a first table has come."""
-
-    def next_id(self) -> int:
-        """A number for a call."""
-
-    def submit(
-        self, deployment: str, message: GrpcCall, buffers: Buffers, receiver: Receiver
-    ) -> Ticket:
-        """Send a call on its way; the receiver is never called before this returns."""
-
-
-class Desk(Protocol):
-    """What all exchanges of a server share."""
-
-    router: Routes
-    ended: Recorders
-    timeout_s: float | None
-    has_tls: bool
-
-    def new_id(self) -> str:
-        """An id for a request that brought none."""
 
 
 class GrpcExchange:

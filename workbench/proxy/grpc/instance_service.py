@@ -7,7 +7,7 @@ may be in the same process, and protobuf has only one of each name.
 
 import grpc
 
-from workbench.proxy.grpc.exchange import Context, Routes
+from workbench.proxy.grpc.seams import Context, Routes
 
 __all__ = ["InstanceService"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from workbench.code.services import load_services
 from workbench.observe.recorder import Recorders
-from workbench.proxy.grpc.exchange import Routes
+from workbench.proxy.grpc.seams import Routes
 from workbench.proxy.grpc.server import GrpcServer
 from workbench.proxy.grpc.services import read_services
 from workbench.spec.grpc import GrpcSpec

@@ -12,8 +12,9 @@ from grpc_reflection.v1alpha import reflection
 
 from workbench.errors import PortBusyError
 from workbench.observe.recorder import Recorders
-from workbench.proxy.grpc.exchange import Context, GrpcExchange, Routes
+from workbench.proxy.grpc.exchange import GrpcExchange
 from workbench.proxy.grpc.instance_service import InstanceService
+from workbench.proxy.grpc.seams import Context, Routes
 from workbench.proxy.grpc.services import Rpc
 from workbench.proxy.grpc.tls import credentials
 from workbench.spec.grpc import GRPCOptions
