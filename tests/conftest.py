@@ -3,7 +3,12 @@
 import pytest
 
 # Folders whose tests start real processes.
-_WITH_PROCESSES = ("tests/conformance/", "tests/integration/", "tests/notebook/", "tests/ui/")
+_WITH_PROCESSES = (
+    "tests/conformance/",
+    "tests/integration/",
+    "tests/notebook/",
+    "tests/ui/",
+)
 # Tests with a browser: while one is open, this thread can run no asyncio loop.
 _WITH_BROWSER = "tests/ui/"
 # Generous: a start of Ray alone takes 4 to 20 s on a busy machine.
