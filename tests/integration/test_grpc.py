@@ -285,6 +285,26 @@ def test_a_proxy_that_dies_is_there_again_at_the_same_address(instance, run, her
     assert running().grpc_address == instance.grpc_address
 
 
+def test_without_the_controller_calls_go_on_and_the_next_one_knows_the_port(
+    instance, run, talk, here
+):
+    run(make_speaker().bind())
+    pid = running().pids["controller"]
+    os.kill(pid, signal.SIGKILL)
+
+    for _ in range(20):
+        assert talk.Say(Words(), **here).text == "one 1 "
+
+    def is_back():
+        with contextlib.suppress(InstanceError):
+            return running().pids["controller"] != pid
+        return False
+
+    assert eventually(is_back)
+    assert running().grpc_address == instance.grpc_address
+    assert talk.Say(Words(), **here).text == "one 1 "
+
+
 def test_calls_by_grpc_are_measured_as_any_other(run, talk, here, app_name):
     run(make_speaker().bind())
     stream = api.events()

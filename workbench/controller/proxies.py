@@ -12,6 +12,8 @@ from workbench.spec.status import ProxyStatus
 
 __all__ = ["ProxyKeeper"]
 
+_PREFIX = "proxy-"
+
 _log = logging.getLogger("workbench.controller")
 
 
@@ -35,6 +37,11 @@ class ProxyKeeper:
     def name(self) -> str:
         """Name of the proxy's process."""
         return self._process.name if self._process else ""
+
+    @property
+    def router(self) -> str:
+        """Name that its router subscribes by."""
+        return self.name.removeprefix(_PREFIX)
 
     async def adopt(self, process: Process) -> None:
         """Take over a proxy that runs: ours, or one of an earlier controller.
@@ -61,7 +68,7 @@ class ProxyKeeper:
             pinned_grpc_port=self.grpc_port,
         )
         process = await self._cluster.start(
-            self._body, config, name=f"proxy-{config.id}"
+            self._body, config, name=f"{_PREFIX}{config.id}"
         )
         try:
             await process.call("start")

@@ -64,12 +64,22 @@ class Publisher:
         except TimeoutError:
             return
 
-    async def wait_for_subscriber(self, timeout_s: float) -> None:
-        """Return when somebody has taken a table into use, or the time is over."""
+    async def wait_for_subscriber(self, name: str, timeout_s: float) -> None:
+        """Return when the router of that name has taken a table into use.
+
+        Raises:
+            TimeoutError: it has not done so in time.
+        """
         async with asyncio.timeout(timeout_s):
-            while not any(seen >= 0 for seen in self._seen.values()):
+            while not self._has_seen_any(name):
                 self._changed.clear()
                 await self._changed.wait()
+
+    def _has_seen_any(self, name: str) -> bool:
+        return any(
+            seen >= 0 and self._names.get(channel) == name
+            for channel, seen in self._seen.items()
+        )
 
     def on_open(self, channel: Channel) -> None:
         """A router connected; it will subscribe."""

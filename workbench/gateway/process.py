@@ -314,11 +314,14 @@ class _Control:
         await self._pool.keep_filled()
 
     async def _open_door(self) -> None:
-        if self._proxies.name:
-            return
-        await self._proxies.start()
-        await self._publisher.wait_for_subscriber(_DOOR_S)
         proxies = self._proxies
+        if proxies.name:
+            # It still looks for us, and what is deployed is not live before it knows.
+            with contextlib.suppress(TimeoutError):
+                await self._publisher.wait_for_subscriber(proxies.router, _ADOPT_S)
+            return
+        await proxies.start()
+        await self._publisher.wait_for_subscriber(proxies.router, _DOOR_S)
         notes = port_notes(self._config, proxies.port, proxies.grpc_port)
         if notes:
             await self._controller.remember(notes=notes)
