@@ -1,5 +1,6 @@
 """The gRPC service of the tests: `talk.proto`, compiled when it is first asked for."""
 
+import atexit
 import functools
 import importlib
 import shutil
@@ -26,6 +27,7 @@ def generated() -> tuple[Any, Any]:
     from grpc_tools import protoc
 
     folder = Path(tempfile.mkdtemp(prefix="talk-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     shutil.copy(_PROTO, folder)
     arguments = [f"--{kind}_out={folder}" for kind in ("python", "grpc_python")]
     failed = protoc.main(["protoc", f"-I{folder}", *arguments, "talk.proto"])
