@@ -74,6 +74,8 @@ def open_lab(browser: Browser, lab: Lab, workspace: str, **options: int) -> Page
     page = context.new_page()
     page.goto(f"lab/workspaces/{workspace}?token={lab.token}&reset")
     wait_until_ready(page)
+    # A fresh workspace shows the launcher, which takes the focus: late.
+    page.wait_for_function("document.activeElement.closest('.jp-Launcher')")
     return page
 
 

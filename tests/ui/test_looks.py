@@ -66,8 +66,6 @@ def test_the_tree_by_keyboard_alone(busy, sidebar, picture):
     page, press = sidebar.page, sidebar.page.keyboard.press
     top = sidebar.rows("instance").first
     expect(sidebar.row("Gateway")).to_be_visible()
-    # JupyterLab gives the launcher the focus, late.
-    page.wait_for_function("document.activeElement.closest('.jp-Launcher')")
     sidebar.root.get_by_test_id("wb-bar-start").focus()
     press("Tab")
     expect(top).to_be_focused()
