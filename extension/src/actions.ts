@@ -82,7 +82,7 @@ export class Actions {
   }
 
   async insertTemplate(): Promise<void> {
-    await this.notebooks.insert(this.preferences.now.template, LOAD);
+    await this.notebooks.insert(this.template, LOAD);
   }
 
   async insertClient(at: Place): Promise<void> {
@@ -100,7 +100,7 @@ export class Actions {
   }
 
   async newService(cwd?: string): Promise<unknown> {
-    const cells = [LOAD, this.preferences.now.template, '%serve query / [1, 2, 3]'];
+    const cells = [LOAD, this.template, '%serve query / [1, 2, 3]'];
     return await this.notebooks.createWith(cells, cwd);
   }
 
@@ -114,6 +114,10 @@ export class Actions {
 
   deployment(at: Place): DeploymentStatusOverview | undefined {
     return this.app(at)?.deployments[at.deployment];
+  }
+
+  private get template(): string {
+    return this.preferences.now.template.join('\n');
   }
 
   private async sure(title: string, sentence: string, verb: string): Promise<boolean> {

@@ -8,7 +8,8 @@ export type Preferences = {
   readonly openReplicasUpTo: number;
   readonly askBeforeDelete: boolean;
   readonly logLines: number;
-  readonly template: string;
+  /** Lines: a form's text field would lose their ends. */
+  readonly template: readonly string[];
 };
 
 export const DEFAULTS: Preferences = {
@@ -28,7 +29,7 @@ export const DEFAULTS: Preferences = {
     '    async def __call__(self, request):',
     '        numbers = await request.json()',
     '        return [self.factor * number for number in numbers]'
-  ].join('\n')
+  ]
 };
 
 /** The present ones, and word of each change. */

@@ -15,8 +15,9 @@ _PATIENCE_S = 60
 class SteadyCaller:
     """Calls a URL again and again in threads, until its block ends."""
 
-    def __init__(self, url: str, *, clients: int = 2) -> None:
+    def __init__(self, url: str, *, clients: int = 2, body: object = (1, 2, 3)) -> None:
         self._url = url
+        self._body = body
         self._done = threading.Event()
         self._heard = threading.Condition()
         self._threads = [threading.Thread(target=self._call) for _ in range(clients)]
@@ -48,7 +49,7 @@ class SteadyCaller:
         with httpx.Client(trust_env=False, timeout=_PATIENCE_S) as client:
             while not self._done.wait(_PAUSE_S):
                 try:
-                    answer = client.post(self._url, json=[1, 2, 3])
+                    answer = client.post(self._url, json=self._body)
                     text, ok = answer.text, answer.is_success
                 except httpx.HTTPError as error:
                     text, ok = repr(error), False

@@ -51,7 +51,7 @@ def test_the_tree_in_light_and_dark(busy, sidebar, picture):
     picture(page, "failed")
 
 
-@pytest.mark.parametrize("width", [180, 220])
+@pytest.mark.parametrize("width", [220, 250])
 def test_a_narrow_sidebar_cuts_nothing_off(busy, sidebar, picture, width):
     page = sidebar.page
     narrow(page, width)
@@ -144,7 +144,8 @@ def test_what_users_write_is_text(staged, sidebar, picture):
 
 def narrow(page, width):
     """Narrower than JupyterLab makes it by itself."""
-    page.add_style_tag(content=f"#workbench-sidebar {{ max-width: {width}px; }}")
+    limits = f"min-width: 0 !important; max-width: {width}px !important"
+    page.add_style_tag(content=f"#workbench-sidebar {{ {limits} }}")
 
 
 # What reaches beyond the sidebar's edge, or needs to be scrolled sideways.
