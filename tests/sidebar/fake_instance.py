@@ -26,7 +26,7 @@ class FakeInstance:
         self.version = version
         self.token = token
         self.asked = []
-        self.history = (sample(1.0), sample(2.0))
+        self.history: tuple[Sample, ...] = (sample(1.0), sample(2.0))
         self.streams = 0
         """Event streams that are open."""
         self.opened = 0

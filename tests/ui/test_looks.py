@@ -1,5 +1,7 @@
 """What the tree looks like: wide and narrow, light and dark, with and without a mouse."""
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import expect
 
@@ -115,11 +117,12 @@ def test_many_replicas_are_walked_through(staged, sidebar):
 
 def test_what_users_write_is_text(staged, sidebar, picture):
     page = sidebar.page
+    parts: dict[str, Any] = {HOSTILE: deployment(message=HOSTILE)}
     app = application(
         status=ApplicationStatus.DEPLOY_FAILED,
         message=HOSTILE,
         url=f"http://127.0.0.1:8000/{HOSTILE}",
-        **{HOSTILE: deployment(message=HOSTILE)},
+        **parts,
     )
     staged.records = records(("ERROR", HOSTILE), app=HOSTILE, deployment=HOSTILE)
     staged.show(**{HOSTILE: app})

@@ -94,7 +94,7 @@ def test_two_browsers_see_the_same(staged, open_page):
 
 
 def test_a_sidebar_that_is_not_seen_asks_for_nothing(staged, page):
-    opened = []
+    opened: list[object] = []
     page.on("websocket", opened.append)
     sidebar = Sidebar(page)
     page.evaluate("window.jupyterapp.commands.execute('filebrowser:activate')")

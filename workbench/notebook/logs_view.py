@@ -38,7 +38,9 @@ def logs_view(
         text="\n".join([gist, *(f"  {each}" for each in notes), *lines]),
         html=framed(
             f'<div class="wb-head"><span class="wb-name">{escape(gist)}</span></div>',
-            f'<div class="wb-log" tabindex="0"><table>{rows}</table></div>' if rows else "",
+            f'<div class="wb-log" tabindex="0"><table>{rows}</table></div>'
+            if rows
+            else "",
             *(f'<div class="wb-note wb-soft">{prose(each)}</div>' for each in notes),
         ),
     )
