@@ -159,7 +159,8 @@ def test_go_to_the_cell_that_deployed_it(staged, sidebar, lab):
 def test_plots_stand_beside_the_notebook(doubler, lab, picture):
     page = doubler.page
     notebook = Notebook(page, lab)
-    doubler.act("plots")
+    with page.expect_response(_saves_the_layout):  # or a reload would not find it
+        doubler.act("plots")
 
     plots = page.get_by_test_id("wb-plots-view")
     expect(plots.locator("[data-chart=latency] canvas")).to_be_visible()
@@ -170,9 +171,15 @@ def test_plots_stand_beside_the_notebook(doubler, lab, picture):
     assert right
     assert left["x"] + left["width"] <= right["x"] + 1
 
+    page.evaluate(LAYOUT_KEPT, "workbench-plots")
     page.reload()
     wait_until_ready(page)
     expect(plots.locator("[data-chart=latency] canvas")).to_be_visible()
+
+
+def _saves_the_layout(response):
+    request = response.request
+    return request.method == "PUT" and "plots" in (request.post_data or "")
 
 
 def test_connect_to_an_instance_elsewhere_and_forget_it(unknown, sidebar, picture):
@@ -275,6 +282,18 @@ ALWAYS = (
 def pairs(instance):
     """What it was asked with one argument."""
     return [each for each in instance.asked if len(each) == 2]
+
+
+# JupyterLab writes its layout down a while after it has changed.
+LAYOUT_KEPT = """async name => {
+  const { serviceManager } = window.jupyterapp;
+  const id = decodeURIComponent(location.pathname.split('/workspaces/')[1]);
+  for (;;) {
+    const { data } = await serviceManager.workspaces.fetch(id);
+    if (Object.keys(data).some(key => key.startsWith(name))) return;
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}"""
 
 
 def set_setting(page, name, value):
