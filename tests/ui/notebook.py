@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from typing import Self
 
 import nbformat
 from playwright.sync_api import Locator, Page, expect
@@ -37,18 +38,35 @@ class Notebook:
         lab: Lab,
         *,
         name: str | None = None,
-        kernel: str = "python3",
         cells: tuple[str, ...] = ("",),
     ) -> None:
-        self.page = page
-        self.path = name or f"{secrets.token_hex(4)}.ipynb"
+        path = name or f"{secrets.token_hex(4)}.ipynb"
+        self.write_file(lab, path, cells=cells)
+        self._adopt(page, path)
+
+    @classmethod
+    def opened(cls, page: Page, path: str) -> Self:
+        """One that is there already; opened, if it is not."""
+        self = cls.__new__(cls)
+        self._adopt(page, path)
+        return self
+
+    @staticmethod
+    def write_file(
+        lab: Lab, path: str, *, kernel: str = "python3", cells: tuple[str, ...] = ("",)
+    ) -> None:
+        """Put a notebook where the server finds it."""
         book = nbformat.v4.new_notebook(
             metadata={"kernelspec": {"name": kernel, "display_name": kernel}},
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
         )
-        nbformat.write(book, lab.folder / self.path)
+        nbformat.write(book, lab.folder / path)
+
+    def _adopt(self, page: Page, path: str) -> None:
+        self.page = page
+        self.path = path
         self.root = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        page.evaluate(_OPEN, self.path)
+        page.evaluate(_OPEN, path)
         self.cell(0).wait_for()
 
     def cell(self, index: int) -> Locator:

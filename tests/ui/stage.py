@@ -1,6 +1,7 @@
 """An instance that shows what a test wants: real control API, invented contents."""
 
 import itertools
+import platform
 import threading
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Self
 from tests.sidebar.fake_instance import FakeInstance
 from workbench import __version__
 from workbench.spec.application import Owner
+from workbench.spec.control import Introduction
 from workbench.spec.events import SampleEvent, StatusEvent
 from workbench.spec.logs import LEVELS, LogPage, LogQuery, LogRecord
 from workbench.spec.metrics import (
@@ -65,6 +67,11 @@ class StagedInstance(FakeInstance):
 
     def status(self) -> ServeStatus:
         return replace(super().status(), applications=self.applications)
+
+    def introduce(self) -> Introduction:
+        """With a Python like that of the kernels here."""
+        python = platform.python_version()
+        return replace(super().introduce(), python_version=python)
 
     async def logs(self, query: LogQuery) -> LogPage:
         self.asked.append(("logs", query))
