@@ -15,8 +15,11 @@ _CELL_MS = 120_000
 # The execution indicator says 'idle' before there is a kernel, and a cell that is run
 # then is dropped without a word: so ask the application.
 _OPEN = """async path => {
-  const panel = await window.jupyterapp.commands.execute(
-    'docmanager:open', { path, factory: 'Notebook' });
+  const { shell, commands } = window.jupyterapp;
+  const isIt = it => it.context?.path === path;
+  // Notebook 7 has it open, and would open another tab of the browser.
+  const panel = Array.from(shell.widgets('main')).find(isIt) ??
+    await commands.execute('docmanager:open', { path, factory: 'Notebook' });
   await panel.context.ready;
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;

@@ -150,7 +150,8 @@ export class Chart {
       scales: {
         x: {
           time: false,
-          range: (_, oldest, newest) => [newest - spanOf(oldest, newest), newest]
+          // Not by what uPlot found: it widens the range of a single sample by years.
+          range: () => this.span()
         },
         y: {
           range: (_, __, highest: number | null) => [
@@ -177,6 +178,12 @@ export class Chart {
       series: [{}, ...this.table.lines.map(line => this.series(line))],
       hooks: { setCursor: [plot => this.onPoint(pointed(plot))] }
     };
+  }
+
+  private span(): [number, number] {
+    const { times } = this.table;
+    const newest = times[times.length - 1] ?? 0;
+    return [newest - spanOf(times[0] ?? newest, newest), newest];
   }
 
   private series({ label, look }: Line): uPlot.Series {
