@@ -64,7 +64,7 @@ class FakeInstance:
         if self._server is None:
             return
         self._server.should_exit = self._server.force_exit = True
-        for queue in self._listeners:
+        for queue in list(self._listeners):
             self._thread.loop.call_soon_threadsafe(queue.put_nowait, None)
         self._thread.loop.call_soon_threadsafe(self._is_leaving.set)
         self._serving.result(10)

@@ -28,7 +28,7 @@ from tests.ui.stage import StagedInstance
 # Generous: the machine may be busy with something else.
 _PATIENCE_MS = 30_000
 # What JupyterLab itself does not catch when a page with a kernel is left or reloaded.
-_JUPYTERLABS_OWN = "Error: Canceled future for "
+_JUPYTERLABS_OWN = ("Error: Canceled future for ", "Disposed")
 _PICTURES = Path(__file__).parents[2] / "artifacts" / "ui"
 
 

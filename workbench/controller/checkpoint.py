@@ -1,5 +1,6 @@
 """What the controller must know again after a crash, in the cluster's own store."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,6 +42,9 @@ class CheckpointStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._blobs: dict[str, bytes] = {}
+        self._needed: set[str] = set()
+        """By the newest checkpoint, stored or about to be."""
+        self._turn = asyncio.Lock()
 
     async def read(self) -> Checkpoint:
         """The last checkpoint, or a first one.
@@ -62,15 +66,22 @@ class CheckpointStore:
         return found
 
     async def write(self, checkpoint: Checkpoint, blobs: dict[str, bytes]) -> None:
-        """Store the checkpoint and new blobs; forget blobs that nothing needs."""
-        for blob_id, blob in blobs.items():
-            if blob_id not in self._blobs:
+        """Store the checkpoint and new blobs; forget blobs that nothing needs.
+
+        Blobs can be had from here at once. What is written while another write goes on
+        is stored after it, and none forgets what a later one needs.
+        """
+        self._needed = checkpoint.target.blob_ids()
+        new = {key: blob for key, blob in blobs.items() if key not in self._blobs}
+        self._blobs.update(new)
+        async with self._turn:
+            for blob_id, blob in new.items():
                 await self._store.put(f"blob:{blob_id}", blob)
-                self._blobs[blob_id] = blob
-        await self._store.put("checkpoint", msgspec.msgpack.encode(checkpoint))
-        for blob_id in set(self._blobs) - checkpoint.target.blob_ids():
-            del self._blobs[blob_id]
-            await self._store.forget(f"blob:{blob_id}")
+            await self._store.put("checkpoint", msgspec.msgpack.encode(checkpoint))
+            kept = checkpoint.target.blob_ids()
+            for blob_id in set(self._blobs) - kept - self._needed:
+                del self._blobs[blob_id]
+                await self._store.forget(f"blob:{blob_id}")
 
     def blob(self, blob_id: str) -> bytes:
         """A blob that the current target (or the one before) needs."""

@@ -55,6 +55,45 @@ def test_blobs_that_nothing_needs_are_forgotten():
     asyncio.run(scenario())
 
 
+class SlowStore(MemoryStore):
+    """Each operation lets others go first."""
+
+    async def put(self, key, value):
+        await asyncio.sleep(0)
+        await super().put(key, value)
+
+
+def test_a_write_does_not_forget_what_a_later_one_needs():
+    async def scenario():
+        store = SlowStore()
+        keeper = CheckpointStore(store)
+        earlier = keeper.write(Checkpoint(target=Target()), {})
+        target = deployed(make_spec())
+        blobs = {"blob-c1": b"code", "args-i1": b"args"}
+        later = keeper.write(Checkpoint(target=target, table_version=2), blobs)
+        await asyncio.gather(earlier, later)
+
+        assert keeper.blob("blob-c1") == b"code"
+        found = await CheckpointStore(store).read()
+        assert found.table_version == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_blob_can_be_had_while_it_is_being_stored():
+    async def scenario():
+        keeper = CheckpointStore(SlowStore())
+        blobs = {"blob-c1": b"code", "args-i1": b"args"}
+        target = deployed(make_spec())
+        writing = asyncio.ensure_future(keeper.write(Checkpoint(target=target), blobs))
+        await asyncio.sleep(0)
+
+        assert keeper.blob("blob-c1") == b"code"
+        await writing
+
+    asyncio.run(scenario())
+
+
 def test_an_unreadable_checkpoint_is_refused_and_kept():
     async def scenario():
         store = MemoryStore()
