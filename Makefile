@@ -14,7 +14,7 @@ lab-extras := lab,notebooks,ocr
 bench-extras := dev,lab
 models-extras := dev,notebooks,models,ocr
 
-.PHONY: help demo test check lab bench bench-peer binder-test clean
+.PHONY: help demo test check lab bench bench-peer binder-test matrix clean
 .PHONY: conformance conformance-peer
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make binder-test  build and run binder/ as a Binder would, in 2 GB"
 	@echo "make conformance       every documented behaviour, with a table of what holds"
 	@echo "make conformance-peer  the same tests on Ray Serve (after make bench-peer)"
+	@echo "make matrix   the extension in JupyterLab 4.2 and Notebook 7, in a browser"
 	@echo "make clean    remove what the verbs above made"
 
 demo: $(VENV)/.ready-demo
@@ -66,6 +67,10 @@ conformance-peer: $(VENV)/.ready-dev
 	  websockets grpcio-tools
 	@.venv-peer/bin/python -m pytest tests/conformance --system=ray -W default || true
 	@$(BIN)/python -m tests.conformance.table
+
+# Each Jupyter in an environment of its own (minutes, and Chromium).
+matrix: $(VENV)/.ready-dev
+	@$(BIN)/python -m tests.ui.matrix
 
 clean:
 	@rm -rf $(VENV) .venv-peer artifacts build dist .pytest_cache .mypy_cache .ruff_cache

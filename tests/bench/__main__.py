@@ -1,6 +1,17 @@
-"""Runs every benchmark, one after the other: `make bench`."""
+"""Runs every benchmark, one after the other: `make bench`. Those with a browser last."""
 
-from tests.bench import bodies, composition, memory, redeploy, startup, throughput
+from tests.bench import (
+    bodies,
+    browser,
+    composition,
+    install,
+    memory,
+    panel,
+    redeploy,
+    startup,
+    throughput,
+)
 
-for benchmark in (startup, memory, throughput, composition, bodies, redeploy):
+FIRST = (startup, install, memory, throughput, composition, bodies, redeploy)
+for benchmark in (*FIRST, browser, panel):
     benchmark.main()

@@ -33,6 +33,8 @@ _RESTORED = "async () => { await window.jupyterapp.restored }"
 _CLOSE = """async () => {
   const { shell, serviceManager } = window.jupyterapp;
   for (const widget of Array.from(shell.widgets('main'))) {
+    // One that is closed while its kernel starts leaves an error behind.
+    await widget.sessionContext?.ready;
     await widget.context?.save();
     widget.close();
   }
