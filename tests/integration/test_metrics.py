@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -166,7 +167,7 @@ def test_failures_are_counted_where_they_happen(run, http, url, app_name):
     key = f"{app_name}#Gated"
 
     # Replica and proxy tell of the same failure each in their own beat.
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def both_told(it):
         deployment, application = it.deployments[key], it.applications[app_name]
