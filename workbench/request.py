@@ -9,7 +9,16 @@ from contextvars import ContextVar
 
 import msgspec
 
-__all__ = ["Extras", "RequestContext", "context_of", "current_request"]
+from workbench.stopwatch import Stopwatch
+from workbench.trace import child_of
+
+__all__ = [
+    "Extras",
+    "RequestContext",
+    "context_of",
+    "current_request",
+    "trace_headers",
+]
 
 
 class Extras(msgspec.Struct, frozen=True, array_like=True):
@@ -22,8 +31,10 @@ class Extras(msgspec.Struct, frozen=True, array_like=True):
     timeout_s: float | None = None
     """Time left when the call was sent: hosts' clocks need not agree."""
     traceparent: str = ""
-    """W3C Trace Context, as it came."""
+    """W3C Trace Context: the trace, and the step that makes the call."""
     tracestate: str = ""
+    is_timed: bool = False
+    """Whether the caller asks what takes how long."""
 
 
 class RequestContext(msgspec.Struct, frozen=True):
@@ -41,7 +52,9 @@ class RequestContext(msgspec.Struct, frozen=True):
     deadline: float | None = None
     """By this process's monotonic clock."""
     traceparent: str = ""
+    """The trace, and this call as a step of it."""
     tracestate: str = ""
+    stopwatch: Stopwatch | None = None
 
     def time_left_s(self) -> float | None:
         """Until the deadline; None if there is none."""
@@ -78,8 +91,9 @@ def context_of(
         extras.session_id,
         extras.priority,
         None if timeout_s is None else time.monotonic() + timeout_s,
-        extras.traceparent,
+        child_of(extras.traceparent) if extras.traceparent else "",
         extras.tracestate,
+        Stopwatch() if extras.is_timed else None,
     )
 
 
@@ -88,3 +102,14 @@ _NONE = RequestContext()
 current_request: ContextVar[RequestContext] = ContextVar(
     "workbench_request", default=_NONE
 )
+
+
+def trace_headers() -> dict[str, str]:
+    """Headers that keep an HTTP call of one's own in the trace of the current request.
+
+    `traceparent` and, if there is one, `tracestate` (W3C Trace Context); empty outside
+    of a request, and if its client sent none. Calls by handle carry them by themselves.
+    """
+    request = current_request.get()
+    headers = {"traceparent": request.traceparent, "tracestate": request.tracestate}
+    return {name: value for name, value in headers.items() if value}

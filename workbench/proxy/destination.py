@@ -29,11 +29,13 @@ def make_call(
     request: Request, entry: RouteEntry, door: Door, *, peer: Peer, request_id: str
 ) -> HttpCall:
     """The request as it travels to a replica."""
-    timeout_s, extras = door.options.request_timeout_s, None
-    if request.is_special or timeout_s is not None:
+    options, extras = door.options, None
+    timeout_s, is_timed = options.request_timeout_s, options.server_timing
+    if request.is_special or timeout_s is not None or is_timed:
         peer = door.trust.behind(peer, *request.forwarded)
-        extras = read_extras(request.headers, request.timeout_s(timeout_s))
-    path, raw_path, root_path = request.path, request.raw_path, door.options.root_path
+        timeout_s = request.timeout_s(timeout_s)
+        extras = read_extras(request.headers, timeout_s, is_timed=is_timed)
+    path, raw_path, root_path = request.path, request.raw_path, options.root_path
     if root_path:
         # As ASGI wants it: the path has the root path in it, although whoever stands
         # before us took it off.

@@ -29,8 +29,16 @@ from workbench.proxy.reply import (
 )
 from workbench.proxy.request import Request
 from workbench.proxy.request_id import accept_id
+from workbench.proxy.told import Told
 from workbench.routing.call import Ticket
-from workbench.wire.messages import Buffers, Failure, HttpCall, HttpReply, Result
+from workbench.wire.messages import (
+    Buffers,
+    Failure,
+    HttpCall,
+    HttpReply,
+    Result,
+    Spent,
+)
 
 __all__ = ["CREDIT_STEP_BYTES", "Client", "Exchange"]
 
@@ -81,6 +89,8 @@ class Exchange:
     """Whose request it is, once that is known; empty if it is for a page of ours."""
     _started_ns = 0
     _has_failed = False
+    _told: Told | None = None
+    """What the client asks to be told of this, if anything."""
 
     def __init__(self, client: Client, request: Request) -> None:
         self._client = client
@@ -97,10 +107,14 @@ class Exchange:
         request, door, peer = self.request, self._client.door, self._client.peer
         destination = find_destination(request, door, peer)
         if isinstance(destination, Page):
+            if door.options.server_timing or request.is_timed:
+                self._told = Told(is_timed=True, traceparent="")
             self._answer(destination)
             return
         self._app = destination.app
         call = make_call(request, destination, door, peer=peer, request_id=self._id)
+        if (extras := call.extras) is not None:
+            self._told = Told(extras.is_timed, extras.traceparent)
         self._submit(call, destination.deployment)
 
     def upload(self) -> None:
@@ -144,7 +158,7 @@ class Exchange:
             self._begin(message, body)
             return
         transport = self._client.transport
-        lines = self._connection_lines()
+        lines = self._own_lines(message)
         if len(body) <= _COPIED_BODY_BYTES:
             transport.write(render_whole(message, body, self._id, lines))
         else:
@@ -170,8 +184,11 @@ class Exchange:
 
     def on_failure(self, failure: Failure, buffers: Buffers) -> None:  # noqa: ARG002
         """There is no answer, or no more of it."""
-        self._ticket = None
-        self._answer_or_cut(pages.failed(failure))
+        if self.framer is None:
+            self._answer(pages.failed(failure), failure.spent)
+        else:
+            self._ticket = None
+            self._cut()
 
     def on_credit(self, size: int) -> None:
         """The replica has used some of the body."""
@@ -207,7 +224,7 @@ class Exchange:
         )
         if framer.framing is Framing.UNTIL_CLOSE:
             request.keeps_alive = False
-        head = render_head(message, framer.line, self._id, self._connection_lines())
+        head = render_head(message, framer.line, self._id, self._own_lines(message))
         if framer.framing is not Framing.NONE:
             self._send((body,), head)
             return
@@ -229,6 +246,16 @@ class Exchange:
         if self._owed_bytes >= CREDIT_STEP_BYTES and not self._client.is_congested:
             self.return_credit()
 
+    def _own_lines(self, message: HttpReply) -> bytes:
+        """The header lines that are not the application's."""
+        told = self._told
+        if told is None:
+            return self._connection_lines()
+        sent_ns = 0 if self._ticket is None else self._ticket.sent_ns
+        began_ns, now_ns = self._started_ns, perf_counter_ns()
+        lines = told.lines(message, began_ns, sent_ns, now_ns)
+        return lines + self._connection_lines()
+
     def _connection_lines(self) -> bytes:
         """Decide whether the connection goes on, and say so beside the date."""
         request, door = self.request, self._client.door
@@ -242,8 +269,8 @@ class Exchange:
             return door.date_line + KEEP_ALIVE_LINE
         return door.date_line
 
-    def _answer(self, page: Page) -> None:
-        self.on_reply(page_reply(page), (page.text.encode(),))
+    def _answer(self, page: Page, spent: Spent | None = None) -> None:
+        self.on_reply(page_reply(page, spent), (page.text.encode(),))
 
     def _answer_or_cut(self, page: Page) -> None:
         if self.framer is None:

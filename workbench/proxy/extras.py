@@ -2,20 +2,22 @@
 
 from collections.abc import Iterable
 
+from workbench import trace
 from workbench.request import Extras
 
-__all__ = ["EXTRA_HEADERS", "read_extras"]
+__all__ = ["EXTRA_HEADERS", "TIMING", "read_extras", "wants_timing"]
 
+TIMING = b"x-server-timing"
 _MODEL = b"serve_multiplexed_model_id"
 _FIELDS = {
     _MODEL: "model_id",
     _MODEL.replace(b"_", b"-"): "model_id",
     b"x-session-id": "session_id",
     b"x-request-priority": "priority",
-    b"traceparent": "traceparent",
-    b"tracestate": "tracestate",
+    TIMING: "timing",
 }
-EXTRA_HEADERS = frozenset(_FIELDS)
+_PARENT, _STATE = b"traceparent", b"tracestate"
+EXTRA_HEADERS = frozenset({*_FIELDS, _PARENT, _STATE})
 """Headers that `read_extras` looks for."""
 
 # Beyond this nobody could tell who is served first; it also bounds the number of queues.
@@ -23,25 +25,51 @@ _MOST_PRIORITY = 9
 
 
 def read_extras(
-    headers: Iterable[tuple[bytes, bytes]], timeout_s: float | None
+    headers: Iterable[tuple[bytes, bytes]],
+    timeout_s: float | None,
+    *,
+    is_timed: bool = False,
 ) -> Extras | None:
     """What a call carries beyond the usual; None, as for most requests, if nothing.
+
+    `is_timed`: whether all are, also those that do not ask for it.
 
     A priority that is no whole number counts as 0, one that is too high or low as the
     nearest that can be.
     """
-    found = [header for header in headers if header[0] in _FIELDS]
+    found = [header for header in headers if header[0] in EXTRA_HEADERS]
     if not found:
-        return None if timeout_s is None else Extras(timeout_s=timeout_s)
-    values = {_FIELDS[name]: value.decode("latin-1") for name, value in found}
+        if timeout_s is None and not is_timed:
+            return None
+        return Extras(timeout_s=timeout_s, is_timed=is_timed)
+    told = [(name, value.decode("latin-1")) for name, value in found]
+    values = {_FIELDS[name]: value for name, value in told if name in _FIELDS}
+    traceparent, tracestate = _trace(told)
     return Extras(
         values.get("model_id", ""),
         values.get("session_id", ""),
         _priority(values.get("priority", "")),
         timeout_s,
-        values.get("traceparent", ""),
-        values.get("tracestate", ""),
+        traceparent,
+        tracestate,
+        is_timed or wants_timing(values.get("timing", "")),
     )
+
+
+def wants_timing(text: str) -> bool:
+    """Whether the value of `x-server-timing` asks for a `Server-Timing`."""
+    return text not in {"", "0", "?0"}
+
+
+def _trace(told: list[tuple[bytes, str]]) -> tuple[str, str]:
+    """The trace that the request belongs to, with the proxy as its latest step."""
+    parents = [value for name, value in told if name == _PARENT]
+    if not parents:
+        return "", ""
+    traceparent, tracestate = trace.accept(
+        parents, [value for name, value in told if name == _STATE]
+    )
+    return trace.child_of(traceparent), tracestate
 
 
 def _priority(text: str) -> int:

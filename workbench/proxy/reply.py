@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 
-from workbench.wire.messages import Buffers, HttpReply
+from workbench.wire.messages import Buffers, HttpReply, Spent
 
 __all__ = [
     "BODILESS_STATUSES",
@@ -102,10 +102,10 @@ def render_head(
     )
 
 
-def page_reply(page: Page) -> HttpReply:
+def page_reply(page: Page, spent: Spent | None = None) -> HttpReply:
     """An answer of the proxy's own, as if a replica had given it."""
     head = f"content-type: {page.content_type}\r\n".encode("ascii")
-    return HttpReply(0, page.status, head + page.head, None, more=False)
+    return HttpReply(0, page.status, head + page.head, None, more=False, spent=spent)
 
 
 class BodyFramer:

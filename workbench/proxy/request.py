@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from workbench.proxy.extras import EXTRA_HEADERS
+from workbench.proxy.extras import EXTRA_HEADERS, TIMING, wants_timing
 
 __all__ = [
     "CODING",
@@ -103,6 +103,11 @@ class Request:
     def given_id(self) -> bytes | None:
         """X-Request-ID as the client gave it."""
         return self._own.get(_REQUEST_ID)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the client asks what takes how long."""
+        return wants_timing(self._own.get(TIMING, b"").decode("latin-1"))
 
     def timeout_s(self, default: float | None) -> float | None:
         """How long the client, else the server, wants to wait; None: for ever."""

@@ -66,12 +66,15 @@ class BatchLane:
         bound.apply_defaults()
         item.bound = bound
         first = next(islice(bound.arguments.values(), len(item.owner), None), None)
-        if not self._queue.add(item, first, _group_of_call(), time.monotonic()):
+        now = time.monotonic()
+        if not self._queue.add(item, first, _group_of_call(), now):
             msg = (
                 f"One item of {self._name} is larger than a batch may be "
                 f"(max_batch_size={self._queue.max_batch_size}, by batch_size_fn)."
             )
             raise BatchError(msg)
+        if item.stopwatch is not None:
+            item.stopwatch.begin(now)
         self._run_due()
 
     def withdraw(self, item: "Item") -> None:
@@ -79,6 +82,7 @@ class BatchLane:
         item.is_wanted = False
         if item.batch is None:
             self._queue.remove(item)
+            item.note_begun(time.monotonic())
         elif not any(each.is_wanted for each in item.batch):
             task = self._tasks.get(id(item.batch))
             if task is not None:
@@ -99,14 +103,16 @@ class BatchLane:
             self._timer = loop.call_later(max(due - now, 0.0), self._run_due)
 
     def _start(self, batch: list["Item"]) -> None:
+        now = time.monotonic()
         for item in batch:
             item.batch = batch
+            item.note_begun(now)
         loop = asyncio.get_running_loop()
         # In the context of the first: its request id, and the model id all share.
         task = loop.create_task(self._run(batch), context=batch[0].context)
         self._tasks[id(batch)] = task
         # Not in the task's own `finally`: one cancelled before its first step has none.
-        task.add_done_callback(partial(self._ended, batch, time.monotonic()))
+        task.add_done_callback(partial(self._ended, batch, now))
 
     def _ended(
         self, batch: list["Item"], began: float, _task: asyncio.Task[None]
@@ -178,7 +184,15 @@ class BatchLane:
 class Item:
     """One call that waits for its answer."""
 
-    __slots__ = ("batch", "bound", "context", "is_over", "is_wanted", "owner")
+    __slots__ = (
+        "batch",
+        "bound",
+        "context",
+        "is_over",
+        "is_wanted",
+        "owner",
+        "stopwatch",
+    )
 
     def __init__(self) -> None:
         self.owner: tuple[object, ...] = ()
@@ -187,6 +201,12 @@ class Item:
         self.batch: list[Item] | None = None
         self.is_wanted = True
         self.is_over = False
+        self.stopwatch = current_request.get().stopwatch
+
+    def note_begun(self, now: float) -> None:
+        """It waits for its batch no longer."""
+        if self.stopwatch is not None:
+            self.stopwatch.end(now)
 
     def answer(self, value: object) -> None:
         raise NotImplementedError

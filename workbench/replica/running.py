@@ -10,10 +10,13 @@ from collections.abc import Awaitable
 from time import perf_counter_ns
 from typing import Any
 
+from msgspec.structs import replace
+
 from workbench.replica.failures import log_user_error
 from workbench.replica.flow import SendWindow
 from workbench.replica.threads import Job
 from workbench.replica.user_code import UserCode
+from workbench.stopwatch import Stopwatch
 from workbench.wire.channel import Channel
 from workbench.wire.messages import (
     Buffers,
@@ -21,7 +24,9 @@ from workbench.wire.messages import (
     End,
     Failure,
     FailureKind,
+    HttpReply,
     Message,
+    Spent,
 )
 
 __all__ = ["Running"]
@@ -41,6 +46,7 @@ class Running:
         "job",
         "request_id",
         "started_ns",
+        "stopwatch",
         "task",
     )
 
@@ -48,6 +54,8 @@ class Running:
     """Runs the call; set by the server."""
     started_ns: int
     """When the server accepted it, by `time.perf_counter_ns`."""
+    stopwatch: Stopwatch | None
+    """Of a call that is timed."""
     has_started: bool
     """The task is past its first step. One that is cancelled before it would never reach
     its `finally`, where the slot is given back."""
@@ -64,6 +72,7 @@ class Running:
         self.channel = channel
         self.id = call_id
         self.request_id = request_id
+        self.stopwatch = None
         self.has_started = False
         self.job = None
         self.has_begun = False
@@ -158,5 +167,13 @@ class Running:
             self._window.give(size)
 
     def _send(self, message: Message, buffers: Buffers) -> None:
+        if self.stopwatch is not None and isinstance(message, HttpReply | Failure):
+            message = replace(message, spent=self._spent(self.stopwatch))
         if not self.is_abandoned:
             self.channel.send(message, buffers)
+
+    def _spent(self, stopwatch: Stopwatch) -> Spent:
+        took_ns = self.took_ns()
+        # Waits that still go on are nobody's: whoever answers did not wait for them.
+        batch_ns = min(stopwatch.waited_ns(), took_ns)
+        return Spent(batch_ns, took_ns - batch_ns)

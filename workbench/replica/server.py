@@ -201,6 +201,7 @@ class ReplicaServer:
         context = copy_context()
         about = context_of(running.request_id, route, self._app_name, extras)
         context.run(current_request.set, about)
+        running.stopwatch = about.stopwatch
         # A task for every call, though most never wait: to run the first step by hand
         # would save 2 of about 8 µs, but asyncio.timeout, task groups and anyio, which
         # ask for the current task, would then fail or find the wrong one.

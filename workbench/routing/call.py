@@ -59,6 +59,9 @@ class SocketReceiver(Receiver, Protocol):
 class Ticket(Protocol):
     """The caller's hold on a call that was submitted."""
 
+    sent_ns: int
+    """When it was sent after having waited, by `time.perf_counter_ns`; 0: at once."""
+
     def cancel(self) -> None:
         """Withdraw it: queued it never runs, running it is cancelled."""
 

@@ -6,6 +6,7 @@ it. Every method runs on the router's loop.
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter_ns
 
 from msgspec.structs import replace
 
@@ -125,6 +126,7 @@ class Lane:
     def pump(self) -> None:
         """Send what waits and has room now."""
         for call, slots in self.admission.pump():
+            call.sent_ns = perf_counter_ns()
             self._links[slots.replica].assign(call)
         self._note_queue()
 
@@ -137,6 +139,7 @@ class Lane:
         """Send a call elsewhere that a replica did not take."""
         slots = self.admission.take(call.message.id, call.message.extras)
         if slots is not None:
+            call.sent_ns = perf_counter_ns()
             self._links[slots.replica].assign(call)
         elif self._failure:
             call.fail(self._refusal())

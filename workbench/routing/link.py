@@ -69,6 +69,7 @@ class Outgoing:
         "link",
         "message",
         "receiver",
+        "sent_ns",
         "timer",
     )
 
@@ -87,6 +88,7 @@ class Outgoing:
         self.held: list[tuple[bytes, bool]] = []
         self.is_taken = False
         self.is_over = False
+        self.sent_ns = 0
         self.timer: asyncio.TimerHandle | None = None
         """Ends the call when its deployment's time for one is over."""
 

@@ -25,6 +25,7 @@ from workbench.local import delete_local, run_local
 from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.replica.multiplex import get_multiplexed_model_id, multiplexed
+from workbench.request import trace_headers
 from workbench.serve.config import grpc_options as as_grpc_options
 from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
@@ -64,6 +65,7 @@ __all__ = [
     "shutdown",
     "start",
     "status",
+    "trace_headers",
 ]
 
 

@@ -47,6 +47,9 @@ class HTTPOptions:
     need none."""
     request_timeout_s: float | None = None
     """None: no limit. Past it a request is cancelled and answered with 408."""
+    server_timing: bool = False
+    """Whether every answer says in `Server-Timing` what took how long; else those do
+    whose request has the header `x-server-timing: 1`."""
     keep_alive_timeout_s: float = 90.0
     """How long a connection may wait for its next request."""
     header_timeout_s: float = 30.0

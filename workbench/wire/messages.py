@@ -53,6 +53,7 @@ __all__ = [
     "SocketCall",
     "SocketClose",
     "SocketPart",
+    "Spent",
     "Subscribe",
     "TableSeen",
     "TableUpdate",
@@ -201,6 +202,15 @@ class Result(_Message, frozen=True, tag=22):
     id: int
 
 
+class Spent(msgspec.Struct, frozen=True, array_like=True):
+    """What of a call's time at the replica went where, up to this answer's beginning."""
+
+    batch_ns: int
+    """Waiting for a batch to be run."""
+    code_ns: int
+    """All else."""
+
+
 class HttpReply(_Message, frozen=True, tag=23):
     """Status line and headers. Buffer: the body, or its beginning if `more`."""
 
@@ -212,6 +222,8 @@ class HttpReply(_Message, frozen=True, tag=23):
     length: int | None
     """Content-length that the application declared, if any."""
     more: bool
+    spent: Spent | None = None
+    """For a call that is timed."""
 
 
 class Chunk(_Message, frozen=True, tag=24):
@@ -251,6 +263,8 @@ class Failure(_Message, frozen=True, tag=26):
     status: int = 0
     """HTTP status that says it, where it is not the usual one of its kind."""
     retry_after_s: float | None = None
+    spent: Spent | None = None
+    """For a call that is timed."""
 
 
 class Drain(_Message, frozen=True, tag=27):

@@ -63,6 +63,7 @@ class FakeCall:
         self.is_complete = not message.more_body
         self.is_cancelled = False
         self.credited = 0
+        self.sent_ns = 0
         self.parts = []
         self.closed = None
         self._router = router
@@ -126,8 +127,10 @@ class FakeCall:
         with self._changed:
             assert self._changed.wait_for(lambda: claim(self), PATIENCE_S)
 
-    def reply(self, status=200, body=b"", *, head=b"", length=None, more=False):
-        message = HttpReply(self.message.id, status, head, length, more)
+    def reply(
+        self, status=200, body=b"", *, head=b"", length=None, more=False, spent=None
+    ):
+        message = HttpReply(self.message.id, status, head, length, more, spent)
         self._tell("on_reply", message, (body,) if body else ())
 
     def chunk(self, data):

@@ -39,19 +39,18 @@ class TestContext:
             async def Say(self, words):
                 told = current_request.get()
                 return Answer(
-                    text=f"{told.request_id} {told.multiplexed_model_id} {told.session_id} {told.traceparent} {told.route} {told.app_name}"
+                    text=f"{told.request_id} {told.multiplexed_model_id} {told.session_id} {told.route} {told.app_name}"
                 )
 
         metadata = [
             ("request_id", "r"),
             ("multiplexed_model_id", "m"),
             ("session_id", "s"),
-            ("traceparent", "t"),
         ]
         async with site(Told) as here:
             answer = await here.talk.Say(Words(), metadata=metadata)
 
-        assert answer.text == "r m s t /talk.Talk/Say app"
+        assert answer.text == "r m s /talk.Talk/Say app"
 
     async def test_a_method_may_ask_for_the_calls_context(self, site):
         class Curious:
