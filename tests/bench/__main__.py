@@ -7,11 +7,21 @@ from tests.bench import (
     install,
     memory,
     panel,
+    planning,
     redeploy,
     startup,
     throughput,
 )
 
-FIRST = (startup, install, memory, throughput, composition, bodies, redeploy)
+FIRST = (
+    startup,
+    planning,
+    install,
+    memory,
+    throughput,
+    composition,
+    bodies,
+    redeploy,
+)
 for benchmark in (*FIRST, browser, panel):
     benchmark.main()

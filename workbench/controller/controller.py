@@ -17,12 +17,13 @@ from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.deploys import DeployFeeds
 from workbench.controller.failures import Failures
 from workbench.controller.measured import Population, population_of
+from workbench.controller.observed import Observed
 from workbench.controller.plan import Action, Start, Stop, Update, is_settled, plan
 from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import ALIVE, Event, Replica, advance
 from workbench.controller.report import report_application
 from workbench.controller.rollout import describe_deploy
-from workbench.controller.table import build_table
+from workbench.controller.table import TableBuilder
 from workbench.controller.target import Target
 from workbench.errors import ConstructorError
 from workbench.spec.application import ApplicationSpec, DeployRequest
@@ -60,7 +61,8 @@ class Controller:
         self._checkpoint = checkpoint
         self._target = checkpoint.target
         self._table = Table(version=checkpoint.table_version)
-        self._replicas: dict[str, Replica] = {}
+        self._tables = TableBuilder()
+        self._replicas = Observed()
         self._feeds = DeployFeeds()
         self._failures = Failures()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -109,9 +111,7 @@ class Controller:
         await self._set_target(self._target.delete(name), {})
         self._wake.set()
         async with self._quiet:
-            await self._quiet.wait_for(
-                lambda: not any(each.app == name for each in self._replicas.values())
-            )
+            await self._quiet.wait_for(lambda: not self._replicas.of(name))
         return True
 
     async def scale(self, app: str, deployment: str, num_replicas: int) -> None:
@@ -131,7 +131,7 @@ class Controller:
         url = self.http_url()
         reasons = self._failures.reasons()
         return {
-            name: report_application(app, list(self._replicas.values()), url, reasons)
+            name: report_application(app, self._replicas.of(name), url, reasons)
             for name, app in self._target.applications.items()
         }
 
@@ -225,7 +225,7 @@ class Controller:
         for name, app in list(self._target.applications.items()):
             if app.is_live and not self._failures.has_reason(name):
                 continue
-            if is_settled(app, list(self._replicas.values())):
+            if is_settled(app, self._replicas.of(name)):
                 self._failures.recovered(name)
                 if not app.is_live:
                     await self._settle(name)
@@ -291,11 +291,10 @@ class Controller:
 
     def publish(self, *, anew: bool = False) -> None:
         """Publish the routing table if it changed, or `anew` in any case."""
-        table = build_table(
-            self._target, list(self._replicas.values()), self._table.version
-        )
+        version = self._table.version
+        table = self._tables.build(self._target, self._replicas, version)
         if anew or table != self._table:
-            self._table = replace(table, version=self._table.version + 1)
+            self._table = replace(table, version=version + 1)
             self._publisher.publish(self._table)
 
     async def _settle(self, name: str) -> None:
@@ -323,7 +322,8 @@ class Controller:
         if process is not None:
             self._spawn_background(process.end())
         if not any(
-            each.reservation == replica.reservation for each in self._replicas.values()
+            each.reservation == replica.reservation
+            for each in self._replicas.of(replica.app)
         ):
             self._spawn_background(self.work.release(replica.reservation))
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from workbench.controller.observed import by_deployment
 from workbench.controller.replica_life import ALIVE, ROUTED, Replica
 from workbench.controller.rollout import IN_PLACE, choose_step
 from workbench.controller.target import ApplicationTarget, Target
@@ -62,10 +63,7 @@ def plan(
     `retry_at` holds, for deployments whose replicas keep failing, the time before
     which no new one is started.
     """
-    groups: dict[Key, list[Replica]] = {}
-    for replica in replicas:
-        if replica.state in ALIVE:
-            groups.setdefault(replica.key, []).append(replica)
+    groups = by_deployment(each for each in replicas if each.state in ALIVE)
     actions: list[Action] = []
     for name, app in target.applications.items():
         for spec in app.deployments:
@@ -82,6 +80,9 @@ def _plan_deployment(
     group: list[Replica],
     may_start: bool,  # noqa: FBT001 - private
 ) -> list[Action]:
+    want = spec.options.num_replicas
+    if _is_up(spec, group, want):
+        return []  # which is so for nearly all, at nearly every turn
     new = [each for each in group if each.version == spec.version]
     old = [each for each in group if each.version != spec.version]
     updates = _updates(app, spec, old)
@@ -93,7 +94,6 @@ def _plan_deployment(
     ]
     too_late = [each for each in old if each.state not in ROUTED]
     heading = len(new) + len(updated)
-    want = spec.options.num_replicas
     actions: list[Action] = [*updates, *(Stop(replica=r.id) for r in too_late)]
     if may_start:
         actions += _starts(
@@ -167,17 +167,18 @@ def _stops(
 
 def is_settled(app: ApplicationTarget, replicas: Collection[Replica]) -> bool:
     """Whether every deployment serves the target's version, and nothing else does."""
+    groups = by_deployment(each for each in replicas if each.state in ALIVE)
     for spec in app.deployments:
-        group = [
-            each
-            for each in replicas
-            if each.key == (app.spec.name, spec.name) and each.state in ALIVE
-        ]
-        ready = [
-            each
-            for each in group
-            if each.state is ReplicaState.RUNNING and each.version == spec.version
-        ]
-        if len(ready) != len(group) or len(ready) != spec.options.num_replicas:
+        group = groups.get((app.spec.name, spec.name), [])
+        if not _is_up(spec, group, spec.options.num_replicas):
             return False
     return not app.is_stopped
+
+
+def _is_up(spec: DeploymentSpec, group: list[Replica], want: int) -> bool:
+    """Whether as many as wanted serve the version that is wanted, and no others."""
+    return len(group) == want and all(
+        each.state is ReplicaState.RUNNING
+        and (each.spec is spec or each.version == spec.version)
+        for each in group
+    )

@@ -1,6 +1,6 @@
-"""Tells routers the table: at once when they subscribe, and whenever it changes.
+"""Tells routers the table: whole when they subscribe, then what changes in it.
 
-What routers tell in turn is handed to whoever asked for that kind of message.
+Each is encoded once, however many routers there are. What routers tell in turn is handed to whoever asked for that kind of message.
 """
 
 import asyncio
@@ -8,14 +8,17 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from workbench.controller.queues import QueueLedger
+from workbench.controller.table import changed
 from workbench.spec.table import Table
 from workbench.wire.channel import Channel
+from workbench.wire.framing import encode_once
 from workbench.wire.messages import (
     Buffers,
     Message,
     Queued,
     QueuedElsewhere,
     Subscribe,
+    TableChanged,
     TableSeen,
     TableUpdate,
 )
@@ -32,7 +35,12 @@ class Publisher:
         self._table: Table | None = None
         """None until there is something to say: a controller that was restarted must
         not tell routers of an empty table before it has found what runs."""
+        self._frame = b""
+        """The whole table as it travels; made when the first asks for it."""
+        self._told: dict[Channel, int] = {}
+        """Version of the table that each subscriber was told last."""
         self._seen: dict[Channel, int] = {}
+        """Version of the table that each routes by."""
         self._changed = asyncio.Event()
         self._names: dict[Channel, str] = {}
         self._queues = QueueLedger()
@@ -45,10 +53,23 @@ class Publisher:
         self._ears[kind] = ear  # type: ignore[assignment]  # only that kind goes there
 
     def publish(self, table: Table) -> None:
-        """Send a new table to every subscriber."""
-        self._table = table
-        for channel in self._seen:
-            channel.send(TableUpdate(table))
+        """Tell every subscriber of a new table."""
+        before, self._table, self._frame = self._table, table, b""
+        change = b""
+        if before is not None:
+            change = encode_once(TableChanged(changed(before, table)))
+        for channel, told in self._told.items():
+            if before is not None and told == before.version:
+                channel.send_frame(change)
+                self._told[channel] = table.version
+            else:
+                self._tell_all(channel, table)
+
+    def _tell_all(self, channel: Channel, table: Table) -> None:
+        if not self._frame:
+            self._frame = encode_once(TableUpdate(table))
+        channel.send_frame(self._frame)
+        self._told[channel] = table.version
 
     async def wait_until_seen(self, version: int, timeout_s: float) -> None:
         """Return when every subscriber routes by this table or a later one.
@@ -58,7 +79,12 @@ class Publisher:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                while any(seen < version for seen in self._seen.values()):
+                behind = list(self._seen)
+                while behind:
+                    # Each is looked at until it has seen it, not all at every answer.
+                    if self._seen.get(behind[-1], version) >= version:
+                        behind.pop()
+                        continue
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
@@ -89,9 +115,9 @@ class Publisher:
         match message:
             case Subscribe(name=name):
                 self._names[channel] = name
-                self._seen[channel] = -1
+                self._seen[channel] = self._told[channel] = -1
                 if self._table is not None:
-                    channel.send(TableUpdate(self._table))
+                    self._tell_all(channel, self._table)
             case TableSeen(version=version):
                 self._seen[channel] = version
                 self._changed.set()
@@ -115,6 +141,7 @@ class Publisher:
     def on_closed(self, channel: Channel, _error: Exception | None) -> None:
         """A router went away."""
         self._seen.pop(channel, None)
+        self._told.pop(channel, None)
         name = self._names.pop(channel, "")
         for deployment, told in self._queues.forget(name).items():
             self._tell_queued(deployment, told)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
+from workbench.controller.observed import by_deployment
 from workbench.controller.replica_life import ALIVE, Replica
 from workbench.controller.target import ApplicationTarget
 from workbench.spec.deployment import DeploymentSpec
@@ -29,11 +30,12 @@ def report_application(
 
     `reasons` says, for deployments that lack replicas, why the last one failed.
     """
+    groups = by_deployment(replicas)
     deployments = {
         spec.name: _report_deployment(
             app,
             spec,
-            [each for each in replicas if each.key == (app.spec.name, spec.name)],
+            groups.get((app.spec.name, spec.name), []),
             reasons.get((app.spec.name, spec.name), ""),
         )
         for spec in app.spec.deployments

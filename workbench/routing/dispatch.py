@@ -15,7 +15,13 @@ from typing import Final
 from workbench.routing.call import Receiver, Ticket
 from workbench.routing.lane import Lane
 from workbench.routing.table import RouteIndex
-from workbench.spec.table import Address, DeploymentEntry, RouteEntry, Table
+from workbench.spec.table import (
+    Address,
+    DeploymentEntry,
+    RouteEntry,
+    Table,
+    TableChange,
+)
 from workbench.wire.channel import Channel
 from workbench.wire.messages import (
     Buffers,
@@ -24,6 +30,7 @@ from workbench.wire.messages import (
     Message,
     QueuedElsewhere,
     Subscribe,
+    TableChanged,
     TableSeen,
     TableUpdate,
 )
@@ -128,7 +135,7 @@ class Router:
             return
         self._version = table.version
         self._routes = RouteIndex(table)
-        self.ingresses = table.ingresses
+        self.ingresses = dict(table.ingresses)
         self._entries = {entry.key: entry for entry in table.deployments}
         for key, lane in list(self._lanes.items()):
             if entry := self._entries.get(key):
@@ -136,6 +143,28 @@ class Router:
             elif lane.is_known:
                 self._drop_lane(key)
         self._ready.set()
+
+    def change(self, change: TableChange) -> bool:
+        """Route by what changed; False if our table is not the one that it follows.
+
+        Costs as much as has changed, however much else there is.
+        """
+        if change.after != self._version:
+            return False
+        self._version = change.version
+        self._routes.change(change)
+        for app in change.ingresses_gone:
+            self.ingresses.pop(app, None)
+        self.ingresses.update(change.ingresses)
+        for key in change.deployments_gone:
+            self._entries.pop(key, None)
+            if key in self._lanes:
+                self._drop_lane(key)
+        for entry in change.deployments:
+            self._entries[entry.key] = entry
+            if lane := self._lanes.get(entry.key):
+                lane.update(entry)
+        return True
 
     async def close(self) -> None:
         """Close every channel; calls that wait or run fail."""
@@ -191,10 +220,21 @@ class _Subscription:
                 self._router.update(table, is_first=self._is_first)
                 self._is_first = False
                 channel.send(TableSeen(table.version))
+            case TableChanged(change=change):
+                self._change(channel, change)
             case QueuedElsewhere(deployment=deployment, count=count):
                 self._router.note_queued_elsewhere(deployment, count)
             case _:
                 logger.warning("The controller sent %r", message)
+
+    def _change(self, channel: Channel, change: TableChange) -> None:
+        if self._is_first:
+            return  # the whole table is on its way
+        if self._router.change(change):
+            channel.send(TableSeen(change.version))
+        else:
+            self._is_first = True
+            channel.send(Subscribe(self._name))
 
     def on_closed(self, _channel: Channel, error: Exception | None) -> None:
         self.channel = None

@@ -4,7 +4,14 @@ from dataclasses import dataclass, field
 
 from workbench.spec.routing import BackpressureSpec, RoutingSpec
 
-__all__ = ["Address", "DeploymentEntry", "ReplicaEntry", "RouteEntry", "Table"]
+__all__ = [
+    "Address",
+    "DeploymentEntry",
+    "ReplicaEntry",
+    "RouteEntry",
+    "Table",
+    "TableChange",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +75,23 @@ class Table:
     ingresses: dict[str, str] = field(default_factory=dict)
     """Of each application, with or without a route: key of the deployment that calls
     enter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableChange:
+    """What a table has that the one before it had not."""
+
+    version: int
+    """Of the table that it leads to."""
+    after: int
+    """Of the table that it is to be applied to; it is of no use with another."""
+    deployments: tuple[DeploymentEntry, ...] = ()
+    """Those that are new or another than before, whole."""
+    deployments_gone: tuple[str, ...] = ()
+    """By key."""
+    routes: tuple[RouteEntry, ...] = ()
+    routes_gone: tuple[str, ...] = ()
+    """By prefix."""
+    ingresses: dict[str, str] = field(default_factory=dict)
+    ingresses_gone: tuple[str, ...] = ()
+    """By application."""

@@ -97,6 +97,17 @@ class Channel(asyncio.Protocol):
         if self._out_bytes > _FLUSH_BYTES or len(self._out) >= _FLUSH_PIECES:
             self._flush()
 
+    def send_frame(self, frame: bytes) -> None:
+        """Send what `encode_once` made: the same to many peers, encoded once."""
+        if not self.is_open:
+            return
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(frame)
+        self._out_bytes += len(frame)
+        if self._out_bytes > _FLUSH_BYTES:
+            self._flush()
+
     def close(self) -> None:
         """Write what was sent, then close."""
         if self.is_open:

@@ -15,7 +15,15 @@ import msgspec
 from workbench.errors import ProtocolError
 from workbench.wire.messages import Buffers, Message
 
-__all__ = ["MAX_FRAME_BYTES", "Decoder", "Piece", "encode", "join", "read_frame"]
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "Decoder",
+    "Piece",
+    "encode",
+    "encode_once",
+    "join",
+    "read_frame",
+]
 
 MAX_FRAME_BYTES: Final = 1 << 30
 
@@ -66,6 +74,17 @@ def encode(message: Message, buffers: Buffers, out: list[Piece]) -> int:
     out.append(header)
     out += buffers
     return size
+
+
+def encode_once(message: Message) -> bytes:
+    """The frame of a message without buffers, to be sent to many as it is.
+
+    Raises:
+        ProtocolError: as `encode`.
+    """
+    pieces: list[Piece] = []
+    encode(message, (), pieces)
+    return b"".join(pieces)
 
 
 def join(pieces: Sequence[Piece]) -> Iterator[Piece]:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from workbench.request import Extras
-from workbench.spec.table import Table
+from workbench.spec.table import Table, TableChange
 
 __all__ = [
     "SOCKET_PART_BYTES",
@@ -55,6 +55,7 @@ __all__ = [
     "SocketPart",
     "Spent",
     "Subscribe",
+    "TableChanged",
     "TableSeen",
     "TableUpdate",
     "UserMetrics",
@@ -346,7 +347,7 @@ class Pong(_Message, frozen=True, tag=31):
 
 
 class Subscribe(_Message, frozen=True, tag=40):
-    """Router → controller: send me the table now and whenever it changes."""
+    """Router → controller: send me the table now, and its changes from then on."""
 
     name: str
 
@@ -355,6 +356,15 @@ class TableUpdate(_Message, frozen=True, tag=41):
     """Controller → router: the whole table."""
 
     table: Table
+
+
+class TableChanged(_Message, frozen=True, tag=45):
+    """Controller → router: what is other in the table now.
+
+    Of use to one that has the table before it; another subscribes again.
+    """
+
+    change: TableChange
 
 
 class TableSeen(_Message, frozen=True, tag=42):
@@ -466,6 +476,7 @@ Message: TypeAlias = (
     | Pong
     | Subscribe
     | TableUpdate
+    | TableChanged
     | TableSeen
     | Measured
     | Said

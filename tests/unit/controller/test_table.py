@@ -3,13 +3,18 @@
 from dataclasses import replace
 
 from tests.unit.controller.world import deployed, make_spec, running
+from workbench.controller.observed import Observed
 from workbench.controller.placement import explain
 from workbench.controller.report import report_application
-from workbench.controller.table import build_table
+from workbench.controller.table import TableBuilder
 from workbench.spec.status import ApplicationStatus, DeploymentStatus, ReplicaState
 from workbench.spec.table import Address
 
 HERE = Address(host_id="h", path="/tmp/x.sock", host="127.0.0.1", port=1)
+
+
+def build(target, replicas, version=1):
+    return TableBuilder().build(target, Observed(replicas), version)
 
 
 def test_only_replicas_that_take_calls_are_in_the_table():
@@ -20,7 +25,7 @@ def test_only_replicas_that_take_calls_are_in_the_table():
         for n, state in enumerate(states)
     ]
 
-    table = build_table(deployed(spec), replicas, version=7)
+    table = build(deployed(spec), replicas, version=7)
 
     (entry,) = table.deployments
     assert [each.id for each in entry.replicas] == ["Model-c1-0", "Model-c1-1"]
@@ -30,7 +35,7 @@ def test_only_replicas_that_take_calls_are_in_the_table():
 def test_a_failed_application_tells_callers_without_its_traceback():
     target = deployed(make_spec()).fail("default", "Traceback: secret")
 
-    (entry,) = build_table(target, [], version=1).deployments
+    (entry,) = build(target, []).deployments
 
     assert "failed to deploy" in entry.failure
     assert "secret" not in entry.failure

@@ -9,6 +9,7 @@ import pytest
 from workbench.routing.dispatch import Router
 from workbench.spec.table import DeploymentEntry, ReplicaEntry, Table
 from workbench.wire.channel import listen
+from workbench.wire.framing import encode_once
 from workbench.wire.messages import (
     Call,
     Cancel,
@@ -18,6 +19,7 @@ from workbench.wire.messages import (
     Reject,
     Result,
     Subscribe,
+    TableChanged,
     TableUpdate,
 )
 
@@ -180,6 +182,10 @@ class Controller(Waitable):
         self.table = table
         for channel in self.channels:
             channel.send(TableUpdate(table))
+
+    def change(self, change):
+        for channel in self.channels:
+            channel.send_frame(encode_once(TableChanged(change)))
 
     async def die(self):
         await self.listener.close()

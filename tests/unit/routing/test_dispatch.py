@@ -1,13 +1,14 @@
 """Calls through a router to replicas, over real channels in one loop."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from tests.unit.routing.conftest import KEY, SECRET, Controller, reply_head
 from workbench.routing import dispatch
 from workbench.routing.link import Link
-from workbench.spec.table import RouteEntry, Table
+from workbench.spec.table import RouteEntry, Table, TableChange
 from workbench.wire.channel import connect
 from workbench.wire.messages import (
     Body,
@@ -703,6 +704,52 @@ async def test_following_the_controller(stage):
     assert not ready_before
     assert (first, second) == ({"/a": "app"}, {"/b": "app"})
     assert controller.heard == [Subscribe("test"), TableSeen(3), TableSeen(4)]
+
+
+async def test_following_changes_and_asking_again_after_a_gap(stage):
+    controller = Controller(Table(version=3, routes=routes("/a")))
+    address = await controller.start(stage.directory)
+    following = asyncio.ensure_future(stage.router.follow(address))
+    await controller.until(lambda it: TableSeen(3) in it.heard)
+
+    controller.change(TableChange(version=4, after=3, routes=routes("/b")))
+    await controller.until(lambda it: TableSeen(4) in it.heard)
+    both = stage.router.routes()
+    controller.table = Table(version=9, routes=routes("/c"))
+    controller.change(TableChange(version=8, after=7, routes=routes("/lost")))
+    await controller.until(lambda it: TableSeen(9) in it.heard)
+    following.cancel()
+    await controller.die()
+    await asyncio.wait([following])
+
+    assert both == {"/a": "app", "/b": "app"}
+    assert stage.router.routes() == {"/c": "app"}
+    assert controller.heard.count(Subscribe("test")) == 2
+
+
+async def test_a_change_moves_the_calls_of_what_changed_and_of_nothing_else(stage):
+    first, second = await stage.replica("a"), await stage.replica("b")
+    stage.deploy(first)
+    (entry,) = stage.table.deployments
+    other = replace(entry, name="other", replicas=(second.entry,))
+    stage.publish(deployments=(entry, other))
+    calls = [stage.call(), stage.call(key="app#other")]
+    await first.until(lambda it: calls[0].id in it.running)
+    await second.until(lambda it: calls[1].id in it.running)
+
+    change = TableChange(
+        version=stage.table.version + 1,
+        after=stage.table.version,
+        deployments=(replace(other, max_ongoing_requests=5),),
+        deployments_gone=(KEY,),
+    )
+    assert stage.router.change(change)
+    refused, taken = stage.call(), stage.call(key="app#other")
+
+    await second.until(lambda it: taken.id in it.running)
+    kind, _, message = await refused.answer()
+    assert kind is FailureKind.UNAVAILABLE
+    assert "has no deployment 'd'" in message
 
 
 async def test_the_last_table_serves_until_a_controller_that_starts_anew(stage):
