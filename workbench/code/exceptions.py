@@ -36,7 +36,13 @@ from workbench.errors import (
 )
 from workbench.wire.messages import Buffers, Failure, FailureKind
 
-__all__ = ["RemoteTraceback", "dump_exception", "load_failure", "traceback_text"]
+__all__ = [
+    "RemoteTraceback",
+    "dump_exception",
+    "load_failure",
+    "stack_text",
+    "traceback_text",
+]
 
 _HEADER = "Traceback (most recent call last):\n"
 # How a call gets to user code; such frames above the user's first one say nothing.
@@ -104,6 +110,15 @@ def traceback_text(error: BaseException) -> str:
     if isinstance(error, RemoteError) and _HEADER in error.remote_traceback:
         return _continued(report, error)
     return "".join(report.format())
+
+
+def stack_text(frames: list[types.FrameType]) -> str:
+    """Where running code is, outermost first, from the user's first frame on."""
+    # The lines, too: a frame that runs on would tell of a later one.
+    lines = StackSummary.extract((each, each.f_lineno) for each in frames)
+    places = _carrier_places()
+    users = itertools.dropwhile(lambda f: f.filename.startswith(places), lines)
+    return "".join(StackSummary.from_list(list(users) or list(lines)).format())
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - it is shown, never raised

@@ -6,13 +6,15 @@ or not at all are taken apart by `reduce_specially`, which `version` asks too, s
 what is hashed is what travels.
 """
 
+import collections
 import copyreg
 import functools
 import importlib
 import sys
 import threading
+import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import cloudpickle
 
@@ -32,8 +34,25 @@ __all__ = [
 Reduced = tuple[Any, ...]
 
 
+def _reduce_code(code: types.CodeType) -> Reduced:
+    """With the name of its file, by which tracebacks find a cell's lines.
+
+    From 3.1.3 on, cloudpickle puts a word of its own in its place.
+    """
+    kind, args, *rest = cloudpickle.Pickler.dispatch_table[types.CodeType](code)
+    named = (code.co_filename if each == _NO_FILE else each for each in args)
+    return kind, tuple(named), *rest
+
+
+_NO_FILE = "<dynamic-code>"
+
+
 class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # has no types
     """Pickles code by value with its identity; subclasses decide about the rest."""
+
+    dispatch_table: ClassVar[Any] = collections.ChainMap(
+        {types.CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table
+    )
 
     def reducer_override(self, obj: Any) -> Any:
         """How to take `obj` apart; asked for everything that is not plain data."""

@@ -1,22 +1,23 @@
-"""Asking a replica, again and again, whether it is well."""
+"""Whether a replica is well: it is asked again and again, and says when it is stuck."""
 
 import asyncio
-from collections.abc import Callable
 
 from workbench.controller.pool import Process
 from workbench.spec.deployment import DeploymentOptions
+from workbench.spec.replica import Trouble
 
-__all__ = ["watch_health"]
+__all__ = ["wait_until_stuck", "wait_until_unwell"]
 
 # Bad answers in a row after which a replica is given up (Ray Serve's number).
 _MISSES = 3
 
 
-async def watch_health(
-    process: Process, options: DeploymentOptions, on_sick: Callable[[str], None]
-) -> None:
-    """Return once the replica was found sick, which `on_sick` is told, or is gone."""
+async def wait_until_unwell(
+    process: Process, options: DeploymentOptions
+) -> Trouble | None:
+    """What a replica answers again and again; None once its process is gone."""
     misses = 0
+    reason = ""
     while misses < _MISSES:
         await asyncio.sleep(options.health_check_period_s)
         try:
@@ -25,6 +26,19 @@ async def watch_health(
         except TimeoutError:
             reason = f"no answer within {options.health_check_timeout_s:g} s"
         except ProcessLookupError:
-            return
+            return None
         misses = misses + 1 if reason else 0
-    on_sick(f"unhealthy: {reason}")
+    return Trouble(reason=f"unhealthy: {reason}", can_drain=True)
+
+
+async def wait_until_stuck(process: Process) -> Trouble | None:
+    """What a replica's own watchdog finds; None once its process is gone.
+
+    One pending call that costs nothing: to be made once for each process.
+    """
+    try:
+        found = await process.call("wait_until_stuck")
+    except ProcessLookupError:
+        return None
+    assert isinstance(found, Trouble)
+    return found

@@ -16,9 +16,12 @@ from workbench.spec.replica import Description, ShellConfig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Cluster", "Process", "Shell", "ShellPool"]
+__all__ = ["SHELL_PREFIX", "Cluster", "Process", "Shell", "ShellPool"]
 
 _log = logging.getLogger("workbench.controller")
+
+SHELL_PREFIX = "shell-"
+"""Of the name of a shell's process; its id follows."""
 
 # Shells that fail in a row before a replica that waits for one fails, too.
 _GIVE_UP = 3
@@ -166,7 +169,7 @@ class ShellPool:
         process = await self._cluster.start(
             self._body,
             config,
-            name=f"shell-{shell_id}",
+            name=f"{SHELL_PREFIX}{shell_id}",
             node_id=node_id,
             runtime_env=runtime_env or None,
         )

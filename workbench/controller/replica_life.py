@@ -86,6 +86,8 @@ class Replica:
     """Name of the process it runs in."""
     node_id: str = ""
     pid: int = 0
+    can_drain: bool = True
+    """It can still let running calls end; not if its event loop does not turn."""
     message: str = ""
 
     @property

@@ -6,18 +6,19 @@ the controller's loop stays the only place where replicas change.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from workbench.controller.checkpoint import CheckpointStore
-from workbench.controller.health import watch_health
+from workbench.controller.health import wait_until_stuck, wait_until_unwell
+from workbench.controller.inquest import Inquest
 from workbench.controller.placement import explain
-from workbench.controller.pool import Process, Shell, ShellPool
+from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
 from workbench.controller.replica_life import Event, Replica
 from workbench.errors import ConstructorError, PlacementError, WorkbenchError
 from workbench.spec.deployment import DeploymentSpec
-from workbench.spec.replica import LoadRequest, Report, Seat
+from workbench.spec.replica import LoadRequest, Report, Seat, Trouble
 from workbench.spec.status import Step
 
 __all__ = ["Holders", "Places", "ReplicaWork", "Tell"]
@@ -72,13 +73,17 @@ class ReplicaWork:
         store: CheckpointStore,
         tell: Tell,
         holders: "Holders",
+        inquest: Inquest,
     ) -> None:
         self._places = places
         self._pool = pool
         self._store = store
         self._tell = tell
         self._holders = holders
+        self._inquest = inquest
         self._tasks: set[asyncio.Task[None]] = set()
+        # Who asks for the health of which replica.
+        self._asking: dict[str, asyncio.Task[None]] = {}
         self.processes: dict[str, Process] = {}
 
     async def start(self, replica: Replica) -> None:
@@ -133,15 +138,17 @@ class ReplicaWork:
             )
         else:
             self._tell(replica.id, Event.UPDATE_ENDED, spec=spec, message="")
+            self.look_after(replace(replica, spec=spec))
 
     async def stop(self, replica: Replica) -> None:
         """Let running calls finish, end the process."""
         process = self.processes.get(replica.id)
         if process is not None:
             patience = replica.spec.options.graceful_shutdown_timeout_s
-            with contextlib.suppress(ProcessLookupError, TimeoutError):
-                async with asyncio.timeout(patience + _DRAIN_MARGIN_S):
-                    await process.call("drain", patience)
+            if replica.can_drain:
+                with contextlib.suppress(ProcessLookupError, TimeoutError):
+                    async with asyncio.timeout(patience + _DRAIN_MARGIN_S):
+                        await process.call("drain", patience)
             await process.end()
         self._tell(replica.id, Event.STOPPED)
 
@@ -150,26 +157,28 @@ class ReplicaWork:
         await self._places.release(reservation)
 
     def adopt(self, replica_id: str, process: Process) -> None:
-        """Notice when a replica's process dies."""
+        """Notice when a replica's process dies, or user code hangs in it."""
         self.processes[replica_id] = process
         self._spawn(self._watch(replica_id, process))
+        self._spawn(self._notice(replica_id, process, wait_until_stuck(process)))
 
     def look_after(self, replica: Replica) -> None:
-        """Notice when a replica that runs is not well."""
+        """Ask a replica that runs for its health, as its options now say."""
         process = self.processes.get(replica.id)
         if process is None:
             return
+        if (earlier := self._asking.pop(replica.id, None)) is not None:
+            earlier.cancel()
+        options = replica.spec.options
+        self._asking[replica.id] = self._spawn(
+            self._notice(replica.id, process, wait_until_unwell(process, options))
+        )
 
-        def on_sick(reason: str) -> None:
-            if self.processes.get(replica.id) is process:
-                self._tell(replica.id, Event.SICK, message=reason)
-
-        self._spawn(watch_health(process, replica.spec.options, on_sick))
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _place(self, replica: Replica) -> str:
         """Hold the replica's resources; returns the node they are on."""
@@ -227,10 +236,25 @@ class ReplicaWork:
         return report
 
     async def _watch(self, replica_id: str, process: Process) -> None:
-        cause = await process.wait_for_death()
+        ray_says = await process.wait_for_death()
+        cause = self._inquest.hold(process.name.removeprefix(SHELL_PREFIX), ray_says)
+        if (asking := self._asking.pop(replica_id, None)) is not None:
+            asking.cancel()
         if self.processes.get(replica_id) is process:
             del self.processes[replica_id]
             self._tell(replica_id, Event.DIED, message=f"its process died: {cause}")
+
+    async def _notice(
+        self, replica_id: str, process: Process, wait: Awaitable[Trouble | None]
+    ) -> None:
+        trouble = await wait
+        if trouble is not None and self.processes.get(replica_id) is process:
+            self._tell(
+                replica_id,
+                Event.SICK,
+                message=trouble.reason,
+                can_drain=trouble.can_drain,
+            )
 
 
 class Holders(Protocol):

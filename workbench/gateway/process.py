@@ -21,9 +21,10 @@ from workbench import __version__
 from workbench.cluster.ray_cluster import RayCluster
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.controller import Controller
+from workbench.controller.inquest import Inquest
 from workbench.controller.logs import Logs
 from workbench.controller.measured import Measurements
-from workbench.controller.pool import Process, Shell, ShellPool
+from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
 from workbench.controller.proxies import ProxyKeeper
 from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import Replica
@@ -142,6 +143,7 @@ class _Control:
             store=store,
             tell=self._controller.tell,
             holders=self._controller.holders,
+            inquest=Inquest(self._socket_dir()),
         )
         self._controller.http_url = self._http_url
         self._controller.note = self._logs.note
@@ -359,7 +361,7 @@ class _Control:
             async with asyncio.timeout(_ADOPT_S):
                 if name.startswith("proxy-"):
                     await self._proxies.adopt(process)
-                elif name.startswith("shell-"):
+                elif name.startswith(SHELL_PREFIX):
                     await self._adopt_shell(process)
         except ProcessLookupError:
             return

@@ -19,6 +19,7 @@ from workbench.cluster.fence import die_with_parent
 from workbench.cluster.heap import keep_freed_memory
 from workbench.code.services import offer_services
 from workbench.loop import LoopThread
+from workbench.replica.last_words import prepare_last_words
 from workbench.replica.logs import ReplicaLogs
 from workbench.replica.meter import ReplicaMeter
 from workbench.replica.metrics import tell_metrics
@@ -26,9 +27,17 @@ from workbench.replica.multiplex import set_models_listener
 from workbench.replica.replica import Replica
 from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads
+from workbench.replica.watchdog import Watchdog, patience_s
 from workbench.routing.dispatch import Router
 from workbench.routing.report import report
-from workbench.spec.replica import Description, LoadRequest, Report, Seat, ShellConfig
+from workbench.spec.replica import (
+    Description,
+    LoadRequest,
+    Report,
+    Seat,
+    ShellConfig,
+    Trouble,
+)
 from workbench.wire.channel import Listener, listen
 from workbench.wire.host import host_id
 from workbench.wire.messages import Said
@@ -64,6 +73,9 @@ class ReplicaProcess:
         self._counting: asyncio.Task[None] | None = None
         self._listener: Listener | None = None
         self._imported: asyncio.Task[None] | None = None
+        self._watchdog = Watchdog(
+            self._io.loop, self._server.leftovers, self._patience_s
+        )
 
     async def start(self) -> Description:
         """Open the sockets; the rest of the warming up goes on behind."""
@@ -116,6 +128,10 @@ class ReplicaProcess:
             log_path=_log_path(),
         )
 
+    async def wait_until_stuck(self) -> Trouble:
+        """Return once user code hangs in a way that only a new process can mend."""
+        return await asyncio.shield(asyncio.wrap_future(self._watchdog.trouble))
+
     async def wait_forever(self) -> None:
         """Never return: a pending call is how the controller hears of our death."""
         await asyncio.Event().wait()
@@ -144,6 +160,8 @@ class ReplicaProcess:
         assert self._imported is not None
         await self._imported
         self._logs.begin(request.seat)
+        prepare_last_words(Path(self._config.socket_dir) / f"{self._config.id}.last")
+        self._watchdog.begin()
         report = await self._replica.load(request)
         if report.error and not self._logs.push():
             # This process is ended now; a new one may not have its channel yet.
@@ -154,9 +172,18 @@ class ReplicaProcess:
             self._logs.push()
         return report
 
+    def _patience_s(self) -> float | None:
+        """How long user code may hang; None while there is none that serves."""
+        seat = self._replica.seat
+        if seat is None or self._server.is_draining:
+            return None
+        longest_s = self._server.longest_ns / 1e9
+        return patience_s(seat.options.health_check_timeout_s, longest_s)
+
     async def _drain(self, timeout_s: float) -> None:
         await self._replica.drain(timeout_s)
         self._logs.end()
+        self._watchdog.end()
         for task in (self._reporting, self._counting, self._following):
             if task is not None:
                 task.cancel()

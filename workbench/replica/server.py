@@ -16,11 +16,12 @@ from workbench.observe.recorder import Recorder
 from workbench.replica.exchange import Exchange
 from workbench.replica.failures import is_users_failure
 from workbench.replica.grpc_call import GrpcMethodCall
+from workbench.replica.leftover import Leftover
 from workbench.replica.method_call import MethodCall
 from workbench.replica.multiplex import held_models
 from workbench.replica.running import Running
 from workbench.replica.slots import Slots
-from workbench.replica.threads import Threads
+from workbench.replica.threads import Job, Threads
 from workbench.replica.user_code import UserCode
 from workbench.replica.websocket import Socket
 from workbench.request import Extras, context_of, current_request
@@ -69,12 +70,16 @@ class ReplicaServer:
         self._app_name = ""
         # Calls whose channel is gone; they still have a few steps to go.
         self._orphans: set[Running] = set()
+        # Threads of calls that are over for everybody else, and the calls' request ids.
+        self._lingering: dict[Job[Any], str] = {}
         self._undrained: set[Channel] = set()
         self._progress = asyncio.Event()
         self._will_tell_again = False
         self.is_draining = False
         self.ended = Recorder()
         """Calls that ended: from taking a slot to the last step, streams included."""
+        self.longest_ns = 0
+        """The longest of them."""
         self._handlers = {
             HttpCall: self._on_http_call,
             Call: self._on_call,
@@ -124,6 +129,17 @@ class ReplicaServer:
     def running_tasks(self) -> set[asyncio.Task[None]]:
         """Tasks of the calls that run now."""
         return {each.task for each in self._running()}
+
+    def leftovers(self) -> list[Leftover]:
+        """What still runs of calls that nobody waits for; none while draining."""
+        if self.is_draining:
+            return []
+        threads = [Leftover(name, job) for job, name in self._lingering.items()]
+        return threads + [
+            Leftover(each.request_id, each.task)
+            for each in self._running()
+            if each.is_abandoned
+        ]
 
     async def _wait_until_quiet(self) -> None:
         while self._undrained or self._slots.taken:
@@ -223,7 +239,11 @@ class ReplicaServer:
 
     def _end(self, running: Running) -> None:
         """The call is over; its slot opens once its thread, too, is done."""
-        self.ended.add(running.took_ns())
+        took_ns = running.took_ns()
+        self.ended.add(took_ns)
+        # 35 ns, for the watchdog to know what is long here.
+        if took_ns > self.longest_ns:  # noqa: PLR1730 - max() takes 3 times as long
+            self.longest_ns = took_ns
         calls = self._calls.get(running.channel)
         if calls is not None:
             calls.pop(running.id, None)
@@ -233,7 +253,12 @@ class ReplicaServer:
         if job is None or job.is_done:
             self._give_back()
         else:
-            job.when_done = self._give_back
+            self._lingering[job] = running.request_id
+            job.when_done = lambda: self._end_lingering(job)
+
+    def _end_lingering(self, job: Job[Any]) -> None:
+        self._lingering.pop(job, None)
+        self._give_back()
 
     def _give_back(self) -> None:
         self._slots.give_back()

@@ -29,6 +29,7 @@ class Job(Generic[Answer]):
         "_finished",
         "_work",
         "is_done",
+        "thread",
         "when_done",
     )
 
@@ -40,6 +41,8 @@ class Job(Generic[Answer]):
         self._context = copy_context()
         self._answer: Answer | None = None
         self._error: BaseException | None = None
+        self.thread = 0
+        """Ident of the thread that does it; 0 before that."""
         self.is_done = False
         """Its thread is through with it. Set on the loop, like all that follows."""
         self.when_done: Callable[[], None] | None = None
@@ -59,6 +62,7 @@ class Job(Generic[Answer]):
 
     def run(self) -> None:
         """Do the work; called in the thread."""
+        self.thread = threading.get_ident()
         try:
             self._answer = self._context.run(self._work)
         except BaseException as error:  # noqa: BLE001 - even SystemExit is the caller's

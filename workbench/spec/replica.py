@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from workbench.spec.deployment import DeploymentOptions, Kind, Version
 from workbench.spec.table import Address
 
-__all__ = ["Description", "LoadRequest", "Report", "Seat", "ShellConfig"]
+__all__ = ["Description", "LoadRequest", "Report", "Seat", "ShellConfig", "Trouble"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,16 @@ class Report:
     error: str = ""
     refused: str = ""
     took_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A replica is beyond help, and has to be replaced."""
+
+    reason: str
+    """Ends with the place in user code where it hangs."""
+    can_drain: bool
+    """Its other calls can still end in good order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

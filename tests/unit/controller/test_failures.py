@@ -18,20 +18,41 @@ def test_the_first_failure_is_tried_again_at_once():
 def test_pauses_grow_to_a_limit():
     failures = Failures()
     pauses = []
-    for _ in range(12):
+    for _ in range(14):
         failures.add(KEY, 10.0)
         pauses.append(failures.until_retry(10.0))
 
     assert pauses[:5] == [None, 0.5, 1.0, 2.0, 4.0]
-    assert pauses[-1] == 30.0
+    assert pauses[-1] == 300.0
 
 
-def test_a_quiet_minute_forgets():
+def test_a_minute_of_good_service_forgets():
     failures = Failures()
     failures.add(KEY, 10.0)
+    failures.recovered(KEY[0])
     failures.add(KEY, 80.0)
 
     assert failures.retry_at() == {}
+
+
+def test_a_minute_that_a_constructor_took_does_not():
+    """What fails slowly again and again is no better than what fails at once."""
+    failures = Failures()
+    for at in range(0, 1000, 100):
+        failures.add(KEY, float(at))
+
+    assert failures.retry_at()[KEY] - 900.0 == 128.0
+
+
+def test_who_fails_often_says_how_it_goes_on():
+    failures = Failures()
+    for _ in range(4):
+        failures.add(KEY, 10.0, "no room")
+
+    assert failures.reasons()[KEY] == (
+        "no room\nIt has failed 4 times in a row and is tried again 2 s after each "
+        "failure, ever more rarely; deploy it again to try at once."
+    )
 
 
 @given(st.lists(st.floats(0, 1000), min_size=2))

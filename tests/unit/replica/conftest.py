@@ -224,6 +224,7 @@ def replica(monkeypatch):
     """Makes `async with replica() as bench`."""
     shelf = Shelf()
     monkeypatch.setattr(process, "die_with_parent", lambda: None)
+    monkeypatch.setattr(process, "prepare_last_words", lambda path: None)
     monkeypatch.setattr(build, "load_code", shelf.take)
     monkeypatch.setattr(build, "load_args", shelf.take)
     monkeypatch.setattr(replica_module, "load_code", shelf.take)
