@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from workbench.build import build
 from workbench.client import Client
 from workbench.cluster.attach import connected_address
 from workbench.code.services import pack_services
+from workbench.deployed import Deployed, follow
 from workbench.deployment import Application
 from workbench.handle import DeploymentHandle
 from workbench.instance import find
@@ -28,8 +28,9 @@ from workbench.spec.events import Event
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
 from workbench.spec.logs import LogPage, LogQuery
-from workbench.spec.status import DeployEvent, EventKind, InstanceStatus, ServeStatus
+from workbench.spec.status import DeployEvent, InstanceStatus, ServeStatus
 from workbench.start import start_instance
+from workbench.versions import Diff, Versions
 
 if TYPE_CHECKING:
     import httpx
@@ -39,35 +40,25 @@ __all__ = [
     "connect",
     "delete",
     "deploy",
+    "diff",
     "events",
     "get_app_handle",
     "get_deployment_handle",
     "logs",
     "metrics",
     "query",
+    "rollback",
     "scale",
     "shutdown",
     "start",
     "status",
+    "versions",
 ]
 
 _ENDED_S = 30.0
 
 _client: Client | None = None
 _lock = threading.RLock()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployed:
-    """An application that is live (or, not waited for, on its way)."""
-
-    name: str
-    handle: DeploymentHandle
-    url: str | None
-    """None: it has no route and is reached by its handle."""
-    events: tuple[DeployEvent, ...]
-    warnings: tuple[str, ...]
-    took_s: float
 
 
 def connect(url: str, token: str | None = None) -> InstanceStatus:
@@ -138,23 +129,57 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         root=_project_root(),
     )
     client = _get_client(None, keep_instance, on_progress)
-    events = []
-    for event in client.deploy(made.request, on_event):
-        events.append(event)
-        if event.kind is EventKind.FAILED:
-            raise _deploy_error(event)
-        if not wait:
-            break
-    client.open_handles()
-    url = None if route_prefix is None else client.about.http_url + route_prefix
-    return Deployed(
+    return follow(
+        client,
+        client.deploy(made.request, on_event),
         name=name,
-        handle=DeploymentHandle(made.request.application.ingress, name),
-        url=url,
-        events=tuple(events),
+        ingress=made.request.application.ingress,
+        wait=wait,
+        began_s=began,
         warnings=made.warnings,
-        took_s=time.monotonic() - began,
     )
+
+
+def versions(app: str) -> Versions:
+    """What was deployed of an application, newest first.
+
+    Raises:
+        NoInstanceError: nothing runs.
+        UnknownDeploymentError: there is no such application.
+    """
+    return Versions(_get_running().versions(app))
+
+
+def diff(app: str, a: str | int | None = None, b: str | int | None = None) -> Diff:
+    """What changed from version `a` (that before) to `b` (what should run now).
+
+    Raises:
+        NoInstanceError: nothing runs.
+        UnknownDeploymentError: there is no such application.
+        UnknownVersionError: there is no such version, or its code is gone.
+    """
+    return Diff(_get_running().diff(app, a, b))
+
+
+def rollback(
+    app: str,
+    version: str | int | None = None,
+    *,
+    wait: bool = True,
+    on_event: Callable[[DeployEvent], None] = lambda _: None,
+) -> Deployed:
+    """Deploy a version again, by number or hash; else what was live before.
+
+    Raises:
+        NoInstanceError: nothing runs.
+        UnknownDeploymentError: there is no such application.
+        UnknownVersionError: there is no such version, or its code is gone.
+        DeployError: it did not come up.
+    """
+    began = time.monotonic()
+    client = _get_running()
+    events = client.rollback(app, version, on_event)
+    return follow(client, events, name=app, wait=wait, began_s=began)
 
 
 def status() -> ServeStatus:
@@ -389,15 +414,6 @@ def _check_application(target: object) -> None:
     if not isinstance(target, Application):
         msg = f"Give an application, made by .bind(); got {target!r}."
         raise TypeError(msg)
-
-
-def _deploy_error(event: DeployEvent) -> errors.DeployError:
-    kind = getattr(errors, event.error, errors.DeployError)
-    if not issubclass(kind, errors.DeployError):
-        kind = errors.DeployError
-    where = f"{event.deployment}: " if event.deployment else ""
-    made: errors.DeployError = kind(where + event.message)
-    return made
 
 
 def _no_application(name: str, found: ServeStatus) -> errors.WorkbenchError:

@@ -62,8 +62,28 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("deployment")
     scale.add_argument("num_replicas", type=int)
     scale.set_defaults(run=_scale)
+    _add_versions(commands)
     _add_logs(commands.add_parser("logs", help="show what replicas said"))
     return parser
+
+
+def _add_versions(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
+    versions = commands.add_parser("versions", help="show what was deployed before")
+    versions.add_argument("app")
+    versions.set_defaults(run=lambda options: print(api.versions(options.app)))
+    diff = commands.add_parser("diff", help="show what changed between two versions")
+    diff.add_argument("app")
+    diff.add_argument("a", nargs="?", help="default: what was live before")
+    diff.add_argument("b", nargs="?", help="default: what runs now")
+    diff.set_defaults(
+        run=lambda options: print(api.diff(options.app, options.a, options.b))
+    )
+    back = commands.add_parser("rollback", help="deploy an earlier version again")
+    back.add_argument("app")
+    back.add_argument("version", nargs="?", help="number or hash")
+    back.set_defaults(run=_rollback)
 
 
 def _add_logs(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +136,12 @@ def _delete(options: argparse.Namespace) -> None:
 def _scale(options: argparse.Namespace) -> None:
     api.scale(options.app, options.deployment, options.num_replicas)
     print(f"{options.deployment} goes to {options.num_replicas} replicas.")
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    made = api.rollback(options.app, options.version)
+    where = made.url or "no route"
+    print(f"{options.app} is live, {where} ({made.took_s:.2f} s).")
 
 
 def _logs(options: argparse.Namespace) -> None:

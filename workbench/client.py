@@ -22,6 +22,7 @@ from workbench.spec.control import Introduction
 from workbench.spec.events import Event
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, ServeStatus
+from workbench.spec.versions import VersionDiff, VersionList
 from workbench.wire.host import host_id
 
 if TYPE_CHECKING:
@@ -79,9 +80,47 @@ class Client:
         self, request: DeployRequest, on_event: Callable[[DeployEvent], None]
     ) -> Iterator[DeployEvent]:
         """Send a deploy and give its events as they come."""
-        path = f"/api/applications/{quote(request.application.name, safe='')}"
+        path = _path_of(request.application.name)
         body = msgspec.msgpack.encode(request)
-        with self._http.stream("PUT", path, content=body) as response:
+        yield from self._follow("PUT", path, on_event, content=body)
+
+    def rollback(
+        self,
+        app: str,
+        version: str | int | None,
+        on_event: Callable[[DeployEvent], None],
+    ) -> Iterator[DeployEvent]:
+        """Have a version deployed again; gives its events as they come."""
+        asked = {} if version is None else {"version": str(version)}
+        yield from self._follow(
+            "POST", f"{_path_of(app)}/rollback", on_event, params=asked
+        )
+
+    def versions(self, app: str) -> VersionList:
+        """What was deployed of an application.
+
+        Raises:
+            UnknownDeploymentError: there is no such application.
+        """
+        content = self._ask("GET", f"{_path_of(app)}/versions").content
+        return msgspec.json.decode(content, type=VersionList)
+
+    def diff(self, app: str, a: str | int | None, b: str | int | None) -> VersionDiff:
+        """What changed between two versions.
+
+        Raises:
+            UnknownDeploymentError: there is no such application.
+            UnknownVersionError: there is no such version, or its code is gone.
+        """
+        given = {"from": a, "to": b}
+        asked = {name: str(each) for name, each in given.items() if each is not None}
+        content = self._ask("GET", f"{_path_of(app)}/diff", params=asked).content
+        return msgspec.json.decode(content, type=VersionDiff)
+
+    def _follow(
+        self, verb: str, path: str, on_event: Callable[[DeployEvent], None], **sent: Any
+    ) -> Iterator[DeployEvent]:
+        with self._http.stream(verb, path, **sent) as response:
             if response.status_code != HTTPStatus.OK:
                 response.read()
                 raise _refusal(response)
@@ -118,8 +157,7 @@ class Client:
 
     def delete(self, name: str) -> bool:
         """Delete an application; False if there is none of that name."""
-        path = f"/api/applications/{quote(name, safe='')}"
-        return bool(self._ask("DELETE", path).json()["deleted"])
+        return bool(self._ask("DELETE", _path_of(name)).json()["deleted"])
 
     def scale(self, app: str, deployment: str, num_replicas: int) -> None:
         """Change how many replicas a deployment should have.
@@ -190,6 +228,10 @@ class Client:
             f"The control API at {self.url} does not answer ({error}).",
             "See with `workbench status` what runs; its address may have changed.",
         )
+
+
+def _path_of(app: str) -> str:
+    return f"/api/applications/{quote(app, safe='')}"
 
 
 _read_event = msgspec.json.Decoder(Event).decode

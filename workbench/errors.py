@@ -10,8 +10,10 @@
     ├── DeployError (RuntimeError) an application could not be brought up
     │   ├── ConstructorError       the user's constructor or reconfigure raised
     │   ├── PlacementError         the cluster has no room for a replica
+    │   ├── GateError              it came up, and failed the tests that it must pass
     │   └── ShippingError          something the code uses cannot travel
     ├── UnknownDeploymentError (LookupError)  nothing of that name runs
+    ├── UnknownVersionError (LookupError)  no version of that name is kept
     ├── ScaleError (ValueError)    a number of replicas that cannot be
     ├── LogQueryError (ValueError) records asked for that cannot be
     ├── CallError                  one call to a deployment went wrong
@@ -41,6 +43,7 @@ __all__ = [
     "ConstructorError",
     "DeployError",
     "DeploymentUnavailableError",
+    "GateError",
     "InstanceError",
     "LogQueryError",
     "NoInstanceError",
@@ -57,6 +60,7 @@ __all__ = [
     "ShippingError",
     "StartError",
     "UnknownDeploymentError",
+    "UnknownVersionError",
     "VersionMismatchError",
     "WorkbenchError",
     "WrongTokenError",
@@ -153,6 +157,12 @@ class PlacementError(DeployError):
     hint = "Ask for less in ray_actor_options, delete an application, or add a node."
 
 
+class GateError(DeployError):
+    """The new version came up, but did not pass its smoke requests or its guard."""
+
+    hint = "What served before serves again; mend the cause and deploy again."
+
+
 class ShippingError(DeployError):
     """A value that the code uses cannot travel to a replica."""
 
@@ -163,6 +173,12 @@ class UnknownDeploymentError(WorkbenchError, LookupError):
     """No application, or no deployment in it, has that name."""
 
     hint = "See with `workbench status` what runs; names are as in the code."
+
+
+class UnknownVersionError(WorkbenchError, LookupError):
+    """No version of the application has that name, of those that are kept."""
+
+    hint = "See with `serve.versions(app)` which there are."
 
 
 class ScaleError(WorkbenchError, ValueError):

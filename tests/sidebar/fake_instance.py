@@ -101,6 +101,10 @@ class FakeInstance:
             launcher_pid=1,
         )
 
+    @property
+    def versions(self):
+        raise NotImplementedError  # nor does it ask for versions
+
     def deploy(self, request):
         raise NotImplementedError  # the sidebar deploys nothing
 

@@ -1,17 +1,22 @@
 """What the controller must know again after a crash, in the cluster's own store."""
 
 import asyncio
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import msgspec
 
+from workbench.controller.history import History, Record
 from workbench.controller.target import Target
 from workbench.errors import WorkbenchError
 
 __all__ = ["Checkpoint", "CheckpointStore", "Store"]
 
+_log = logging.getLogger("workbench.controller")
+
 _FORMAT = 1
+_NO_HISTORY = History()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +42,14 @@ class Store(Protocol):
 
 
 class CheckpointStore:
-    """Reads and writes checkpoints and blobs."""
+    """Reads and writes checkpoints, histories and blobs."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.history = _NO_HISTORY
+        """As stored, or about to be: one value for each application, so that a change
+        of one does not write all others again."""
+        self._stored: dict[str, tuple[Record, ...]] = {}
         self._blobs: dict[str, bytes] = {}
         self._needed: set[str] = set()
         """By the newest checkpoint, stored or about to be."""
@@ -61,28 +70,68 @@ class CheckpointStore:
             msg = f"The controller's checkpoint cannot be read: {error}."
             hint = "It is kept. Start a new instance to begin without it."
             raise WorkbenchError(msg, hint) from None
-        for blob_id in found.target.blob_ids():
+        await self._read_histories(found.target)
+        for blob_id in found.target.blob_ids() | self.history.blob_ids():
             self._blobs[blob_id] = await self._store.get(f"blob:{blob_id}") or b""
         return found
 
-    async def write(self, checkpoint: Checkpoint, blobs: dict[str, bytes]) -> None:
-        """Store the checkpoint and new blobs; forget blobs that nothing needs.
+    async def write(
+        self,
+        checkpoint: Checkpoint,
+        blobs: dict[str, bytes],
+        history: History | None = None,
+    ) -> None:
+        """Store the checkpoint, new blobs and what is new in the history.
+
+        Blobs that nothing needs are forgotten, and so is the code of versions that the
+        history has no room for.
 
         Blobs can be had from here at once. What is written while another write goes on
         is stored after it, and none forgets what a later one needs.
         """
-        self._needed = checkpoint.target.blob_ids()
         new = {key: blob for key, blob in blobs.items() if key not in self._blobs}
         self._blobs.update(new)
+        if history is not None and history is not self.history:
+            self.history = history.bounded(self._size_of)
+        history = self.history
+        kept = checkpoint.target.blob_ids() | history.blob_ids()
+        self._needed = kept
         async with self._turn:
             for blob_id, blob in new.items():
                 await self._store.put(f"blob:{blob_id}", blob)
+            await self._write_histories(history)
             await self._store.put("checkpoint", msgspec.msgpack.encode(checkpoint))
-            kept = checkpoint.target.blob_ids()
             for blob_id in set(self._blobs) - kept - self._needed:
                 del self._blobs[blob_id]
                 await self._store.forget(f"blob:{blob_id}")
 
     def blob(self, blob_id: str) -> bytes:
-        """A blob that the current target (or the one before) needs."""
+        """A blob that the current target, the one before or the history needs."""
         return self._blobs[blob_id]
+
+    def _size_of(self, blob_id: str) -> int:
+        return len(self._blobs.get(blob_id, b""))
+
+    async def _read_histories(self, target: Target) -> None:
+        found: dict[str, tuple[Record, ...]] = {}
+        for name in target.applications:
+            data = await self._store.get(f"history:{name}")
+            if data is None:
+                continue
+            try:
+                found[name] = msgspec.msgpack.decode(data, type=tuple[Record, ...])
+            except msgspec.DecodeError:
+                # What runs does not depend on it: it begins anew.
+                _log.exception("The history of %s cannot be read", name)
+        self._stored = dict(found)
+        self.history = replace(self.history, applications=found)
+
+    async def _write_histories(self, history: History) -> None:
+        for name, records in history.applications.items():
+            if self._stored.get(name) != records:
+                self._stored[name] = records
+                data = msgspec.msgpack.encode(records)
+                await self._store.put(f"history:{name}", data)
+        for name in set(self._stored) - set(history.applications):
+            del self._stored[name]
+            await self._store.forget(f"history:{name}")

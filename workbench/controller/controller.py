@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.deploys import DeployFeeds
 from workbench.controller.failures import Failures
+from workbench.controller.history import History
 from workbench.controller.measured import Population, population_of
 from workbench.controller.observed import Observed
 from workbench.controller.plan import Action, Start, Stop, Update, is_settled, plan
@@ -25,6 +26,7 @@ from workbench.controller.report import report_application
 from workbench.controller.rollout import describe_deploy
 from workbench.controller.table import TableBuilder
 from workbench.controller.target import Target
+from workbench.controller.versions import Versions
 from workbench.errors import ConstructorError
 from workbench.spec.application import ApplicationSpec, DeployRequest
 from workbench.spec.deployment import DeploymentSpec
@@ -35,6 +37,7 @@ from workbench.spec.status import (
     ReplicaState,
 )
 from workbench.spec.table import Table
+from workbench.spec.versions import Outcome
 
 if TYPE_CHECKING:
     from workbench.controller.work import ReplicaWork
@@ -69,6 +72,8 @@ class Controller:
         self._background: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._quiet = asyncio.Condition()
+        self.versions = Versions(store, lambda: self._target, self.deploy)
+        """What was deployed before, and the way back to it."""
         self.work: ReplicaWork
         """Set once by whoever builds the controller; it needs `tell`."""
         self.http_url: Callable[[], str] = str
@@ -79,7 +84,9 @@ class Controller:
 
     # -- what front ends ask -----------------------------------------------------------
 
-    async def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]:
+    async def deploy(
+        self, request: DeployRequest, rollback_to: int | None = None
+    ) -> AsyncIterator[DeployEvent]:
         """Take a deploy and tell how it goes, until it is live or has failed.
 
         Not reading on does not stop the deploy.
@@ -94,10 +101,17 @@ class Controller:
         feed = self._feeds.open(spec.name)
         for dep in spec.deployments:
             self._failures.forget((spec.name, dep.name))
-        await self._set_target(target, request.blobs)
-        for name, step, reason in describe_deploy(before, request):
+        steps = describe_deploy(before, request)
+        history = self._store.history.begin(request, time.time(), steps, rollback_to)
+        await self._set_target(target, request.blobs, history)
+        for each in steps:
             feed.put(
-                feed.event(EventKind.STEP, deployment=name, step=step, reason=reason)
+                feed.event(
+                    EventKind.STEP,
+                    deployment=each.deployment,
+                    step=each.step,
+                    reason=each.reason,
+                )
             )
         self._wake.set()
         async for event in feed:
@@ -108,7 +122,8 @@ class Controller:
         if name not in self._target.applications:
             return False
         self._feeds.end(name, "The application was deleted.")
-        await self._set_target(self._target.delete(name), {})
+        history = self._store.history.forget(name)
+        await self._set_target(self._target.delete(name), {}, history)
         self._wake.set()
         async with self._quiet:
             await self._quiet.wait_for(lambda: not self._replicas.of(name))
@@ -299,7 +314,8 @@ class Controller:
 
     async def _settle(self, name: str) -> None:
         """Everything of the application is up: live once all routers know it."""
-        await self._set_target(self._target.settle(name), {})
+        history = self._store.history.end(name, Outcome.LIVE)
+        await self._set_target(self._target.settle(name), {}, history)
         task = asyncio.create_task(self._announce_live(name, self._table.version))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -355,8 +371,9 @@ class Controller:
         if app is None or app.is_live:
             return
         name, _, text = replica.message.partition(": ")
+        history = self._store.history.end(replica.app, Outcome.FAILED, text or name)
         self._target = self._target.fail(replica.app, text or name)
-        self._spawn_background(self._set_target(self._target, {}))
+        self._spawn_background(self._set_target(self._target, {}, history))
         self._feeds.put_last(
             replica.app,
             EventKind.FAILED,
@@ -368,13 +385,15 @@ class Controller:
 
     # -- bookkeeping -------------------------------------------------------------------
 
-    async def _set_target(self, target: Target, blobs: dict[str, bytes]) -> None:
+    async def _set_target(
+        self, target: Target, blobs: dict[str, bytes], history: History | None = None
+    ) -> None:
         """Change the target; it is stored before anybody is told."""
         self._target = target
         self._checkpoint = replace(
             self._checkpoint, target=target, table_version=self._table.version
         )
-        await self._store.write(self._checkpoint, blobs)
+        await self._store.write(self._checkpoint, blobs, history)
 
     def _running_spec(self, name: str) -> ApplicationSpec | None:
         app = self._target.applications.get(name)

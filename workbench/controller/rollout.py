@@ -3,8 +3,9 @@
 from workbench.spec.application import ApplicationSpec, DeployRequest
 from workbench.spec.deployment import DeploymentSpec, Version
 from workbench.spec.status import Step
+from workbench.spec.versions import StepTaken
 
-__all__ = ["IN_PLACE", "choose_step", "describe_deploy"]
+__all__ = ["IN_PLACE", "choose_step", "describe_change", "describe_deploy"]
 
 IN_PLACE = frozenset({Step.RECONFIGURE, Step.KEEP})
 """Steps after which the same process serves on."""
@@ -27,16 +28,17 @@ def choose_step(old: Version, new: Version, *, may_keep: bool) -> tuple[Step, st
 
 def describe_deploy(
     before: ApplicationSpec | None, request: DeployRequest
-) -> list[tuple[str, Step, str]]:
-    """What each deployment of a request will go through: name, step and reason."""
+) -> tuple[StepTaken, ...]:
+    """What each deployment of a request will go through, and why."""
     old = {spec.name: spec for spec in before.deployments} if before else {}
-    return [
-        (spec.name, *_describe_change(old.get(spec.name), spec, request.may_keep))
-        for spec in request.application.deployments
-    ]
+    taken = []
+    for spec in request.application.deployments:
+        step, reason = _describe_step(old.get(spec.name), spec, request.may_keep)
+        taken.append(StepTaken(deployment=spec.name, step=step, reason=reason))
+    return tuple(taken)
 
 
-def _describe_change(
+def _describe_step(
     old: DeploymentSpec | None,
     new: DeploymentSpec,
     may_keep: bool,  # noqa: FBT001 - private
@@ -51,3 +53,9 @@ def _describe_change(
     if step is Step.NOTHING:
         return Step.RECONFIGURE, change
     return step, f"{reason}; {change}"
+
+
+def describe_change(old: DeploymentSpec, new: DeploymentSpec) -> str:
+    """What is different, whatever step it takes; empty if nothing is."""
+    step, reason = _describe_step(old, new, True)  # noqa: FBT003 - private
+    return "" if step is Step.NOTHING else reason

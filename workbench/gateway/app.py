@@ -7,6 +7,7 @@ PUT    /api/applications/{name}   deploy; answers with a line of JSON per event
 DELETE /api/applications/{name}   stop it and wait until it is gone
 PUT    /api/applications/{app}/deployments/{deployment}/scale
                                   another number of replicas; does not wait for them
+       /api/applications/{name}/… versions, diff and rollback: `gateway.versions`
 GET    /api/metrics               what is counted, as Prometheus reads it
 GET    /api/logs                  what replicas said (`workbench.spec.logs.LogQuery`)
 POST   /api/shutdown              end the instance
@@ -25,6 +26,7 @@ from starlette.routing import Route
 
 from workbench.controller.target import RouteTakenError
 from workbench.errors import ScaleError, UnknownDeploymentError, WorkbenchError
+from workbench.gateway.versions import VersionBackend, version_routes
 from workbench.observe.exposition import MEDIA_TYPE
 from workbench.spec.application import DeployRequest
 from workbench.spec.control import Introduction
@@ -41,6 +43,8 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Backend(Protocol):
     """What the API lets its callers do."""
 
+    @property
+    def versions(self) -> VersionBackend: ...
     def introduce(self) -> Introduction: ...
     def status(self) -> ServeStatus: ...
     def events(self) -> AsyncIterator[bytes]: ...
@@ -65,6 +69,7 @@ def make_app(backend: Backend, token: str) -> Starlette:
         ("/api/metrics", api.metrics, "GET"),
         ("/api/logs", api.logs, "GET"),
         ("/api/shutdown", api.shutdown, "POST"),
+        *version_routes(lambda: backend.versions, _stream, _refused),
     ]
     return Starlette(
         routes=[
@@ -95,12 +100,7 @@ class _Api:
             wish = msgspec.msgpack.decode(await request.body(), type=DeployRequest)
         except msgspec.DecodeError as error:
             return _refusal(400, "DeployError", f"The deploy cannot be read: {error}.")
-        events = self._backend.deploy(wish)
-        try:
-            first = await anext(events)
-        except RouteTakenError as error:
-            return _refusal(409, "DeployError", str(error))
-        return StreamingResponse(_lines(first, events), media_type=_NDJSON)
+        return await _stream(self._backend.deploy(wish))
 
     async def delete(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -164,6 +164,15 @@ def _guarded(endpoint: Endpoint, token: str) -> Endpoint:
         return await endpoint(request)
 
     return guarded
+
+
+async def _stream(events: AsyncIterator[DeployEvent]) -> Response:
+    """A line for each event of a deploy."""
+    try:
+        first = await anext(events)
+    except RouteTakenError as error:
+        return _refusal(409, "DeployError", str(error))
+    return StreamingResponse(_lines(first, events), media_type=_NDJSON)
 
 
 async def _lines(

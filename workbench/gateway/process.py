@@ -28,6 +28,7 @@ from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
 from workbench.controller.proxies import ProxyKeeper
 from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import Replica
+from workbench.controller.versions import Versions
 from workbench.controller.work import ReplicaWork
 from workbench.errors import WorkbenchError
 from workbench.gateway.addresses import grpc_address, http_url, port_notes
@@ -218,6 +219,11 @@ class _Control:
     def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]:
         """Deploy an application."""
         return self._controller.deploy(request)
+
+    @property
+    def versions(self) -> Versions:
+        """What was deployed, and the way back to it."""
+        return self._controller.versions
 
     async def delete(self, name: str) -> bool:
         """Delete an application."""

@@ -44,6 +44,7 @@ class Names(Enum):
     TO_SCALE = auto()
     """`application/deployment`."""
     REPLICA = auto()
+    VERSION = auto()
     PATH = auto()
     """A URL's, which begins with an application's route."""
     VARIABLE = auto()

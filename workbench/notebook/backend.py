@@ -11,6 +11,7 @@ from workbench.deployment import Application
 from workbench.spec.application import Owner
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, InstanceStatus, ServeStatus
+from workbench.versions import Diff, Versions
 
 __all__ = ["Answer", "Backend", "Deployed"]
 
@@ -68,4 +69,15 @@ class Backend(Protocol):
     def connect(self, url: str, token: str | None = None) -> InstanceStatus: ...
     def query(self, path: str, body: object | None = None) -> Answer: ...
     def logs(self, query: LogQuery) -> LogPage: ...
+    def versions(self, app: str) -> Versions: ...
+    def diff(
+        self, app: str, a: str | int | None = None, b: str | int | None = None
+    ) -> Diff: ...
+    def rollback(
+        self,
+        app: str,
+        version: str | int | None = None,
+        *,
+        on_event: Callable[[DeployEvent], None],
+    ) -> Deployed: ...
     def scale(self, app: str, deployment: str, num_replicas: int) -> None: ...

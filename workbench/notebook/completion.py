@@ -9,7 +9,7 @@ import argparse
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from IPython.core.completer import (
     CompletionContext,
@@ -22,14 +22,16 @@ from workbench.errors import WorkbenchError
 from workbench.notebook.arguments import Names, Parser
 from workbench.notebook.verbs import CELL, VERBS
 from workbench.spec.status import ServeStatus
+from workbench.spec.versions import VersionRecord
 
-__all__ = ["KnownStatus", "ServeMatcher", "candidates"]
+__all__ = ["Known", "ServeMatcher", "candidates"]
 
 # A reader feels 200 ms; what is slower comes with the next keystroke.
 _BUDGET_S = 0.15
 
 _LINE = re.compile(r"^\s*(?P<magic>%{1,2})serve(?P<rest>\s.*)$", re.DOTALL)
 
+Asked = TypeVar("Asked")
 Offer = Callable[[Names, list[str]], Iterable[str]]
 
 
@@ -109,16 +111,17 @@ def _values(
     return list(offer(parser.names.get(action.dest, Names.NOTHING), before))
 
 
-class KnownStatus:
-    """The last status that came in time."""
+class Known(Generic[Asked]):
+    """The last answer that came in time."""
 
-    def __init__(self, ask: Callable[[], ServeStatus]) -> None:
+    def __init__(self, ask: Callable[[], Asked], nothing: Asked) -> None:
         self._ask = ask
-        self._last = ServeStatus()
+        self._nothing = nothing
+        self._last = nothing
         self._asking: threading.Thread | None = None
 
-    def get(self, budget_s: float = _BUDGET_S) -> ServeStatus:
-        """The status; after `budget_s` the one before, and the new one the next time."""
+    def get(self, budget_s: float = _BUDGET_S) -> Asked:
+        """The answer; after `budget_s` the one before, and the new one the next time."""
         if self._asking is None or not self._asking.is_alive():
             self._asking = threading.Thread(
                 target=self._refresh, name="workbench-names", daemon=True
@@ -131,16 +134,21 @@ class KnownStatus:
         try:
             self._last = self._ask()
         except (WorkbenchError, OSError):
-            self._last = ServeStatus()
+            self._last = self._nothing
 
 
 class ServeMatcher:
     """Completes the lines of our magics in one shell."""
 
     def __init__(
-        self, ask: Callable[[], ServeStatus], namespace: Mapping[str, Any]
+        self,
+        ask: Callable[[], ServeStatus],
+        namespace: Mapping[str, Any],
+        ask_versions: Callable[[str], Iterable[VersionRecord]] = lambda _: (),
     ) -> None:
-        self._known = KnownStatus(ask)
+        self._known = Known(ask, ServeStatus())
+        self._ask_versions = ask_versions
+        self._versions: dict[str, Known[Iterable[VersionRecord]]] = {}
         self._namespace = namespace
 
     def matcher(self) -> Callable[[CompletionContext], SimpleMatcherResult]:
@@ -174,7 +182,14 @@ class ServeMatcher:
             return []
         if kind is Names.VARIABLE:
             return [name for name in self._namespace if not name.startswith("_")]
+        if kind is Names.VERSION:
+            return self._versions_of(before[0]) if before else []
         return _names(kind, before, self._known.get())
+
+    def _versions_of(self, app: str) -> list[str]:
+        if app not in self._versions:
+            self._versions[app] = Known(lambda: self._ask_versions(app), ())
+        return [str(each.number) for each in self._versions[app].get() if each.is_kept]
 
 
 def _names(kind: Names, before: list[str], status: ServeStatus) -> list[str]:

@@ -17,9 +17,20 @@ from workbench.notebook.card_view import card_view
 from workbench.notebook.display import Screen
 from workbench.notebook.tracebacks import show_only
 from workbench.spec.application import Owner
-from workbench.spec.status import ApplicationStatus, DeployEvent, ServeStatus
+from workbench.spec.status import (
+    ApplicationStatus,
+    ApplicationStatusOverview,
+    DeployEvent,
+    ServeStatus,
+)
 
-__all__ = ["LiveCard", "Wishes", "choose_route", "deploy_and_show"]
+__all__ = [
+    "LiveCard",
+    "Wishes",
+    "choose_route",
+    "deploy_and_show",
+    "roll_back_and_show",
+]
 
 # How often the screen may change, and how often at least, for the time to go on.
 _PAUSE_S = 0.1
@@ -87,6 +98,39 @@ def _deploy(
     news = instance.notes if instance is not None else ()
     card.deployed(deployed, *news, is_live=wishes.waits)
     return deployed
+
+
+def roll_back_and_show(
+    backend: Backend,
+    name: str,
+    version: str | None,
+    *,
+    before: ServeStatus,
+    screen: Screen,
+) -> object:
+    """Deploy an earlier version, with a card that follows it; gives the handle.
+
+    Raises:
+        WorkbenchError: there is no such version, or it did not come up.
+        KeyboardInterrupt: the reader stopped waiting; the instance goes on.
+    """
+    first = Card(
+        name=name,
+        by_handle=f'serve.get_app_handle("{name}").remote(...)',
+        phase=Phase.SHIPPING,
+        serves_still=_is_running(before.applications.get(name)),
+    )
+    with LiveCard(first, screen) as card:
+        try:
+            deployed = backend.rollback(name, version, on_event=card.on_event)
+        except KeyboardInterrupt as interrupt:
+            show_only(interrupt, card.interrupted())
+            raise
+        except Exception:
+            card.failed()
+            raise
+        card.deployed(deployed, is_live=True)
+        return deployed.handle
 
 
 def choose_route(wishes: Wishes, before: ServeStatus) -> tuple[str, str]:
@@ -227,7 +271,7 @@ def _first_card(
     same = before.applications.get(wishes.name)
     if same is None:
         return card.with_note(*filter(None, [note]))
-    card = replace(card, serves_still=same.status is ApplicationStatus.RUNNING)
+    card = replace(card, serves_still=_is_running(same))
     ingress = application.deployment.name
     if same.ingress in {"", ingress}:
         return card
@@ -235,6 +279,10 @@ def _first_card(
         f"This takes the place of {same.ingress}, which was {wishes.name} before; "
         "to serve both, name this one: `%%serve NAME`."
     )
+
+
+def _is_running(app: ApplicationStatusOverview | None) -> bool:
+    return app is not None and app.status is ApplicationStatus.RUNNING
 
 
 def _scaled(application: Application, replicas: int | None) -> Application:

@@ -16,12 +16,14 @@ from workbench.errors import WorkbenchError
 from workbench.notebook.answer_view import answer_view
 from workbench.notebook.arguments import nearest
 from workbench.notebook.backend import Answer, Backend
-from workbench.notebook.display import show
+from workbench.notebook.deploys import roll_back_and_show
+from workbench.notebook.display import screen_for, show
 from workbench.notebook.logs import follow, tail_for
 from workbench.notebook.logs_view import logs_view
 from workbench.notebook.replica_errors import readable
 from workbench.notebook.status_view import status_view
 from workbench.notebook.tracebacks import name_cells
+from workbench.notebook.versions_view import diff_view, versions_view
 from workbench.spec.logs import LogQuery
 from workbench.spec.status import ServeStatus
 
@@ -95,6 +97,26 @@ class LineVerbs:
             raise UsageError(msg)
         self._backend.scale(app, deployment, asked.replicas)
         self._show_status()
+
+    def _versions(self, asked: argparse.Namespace) -> None:
+        self._check_application(asked.app, "versions")
+        show(versions_view(self._backend.versions(asked.app), self._name_cells))
+
+    def _diff(self, asked: argparse.Namespace) -> None:
+        self._check_application(asked.app, "diff")
+        show(diff_view(self._backend.diff(asked.app, asked.a, asked.b)))
+
+    def _rollback(self, asked: argparse.Namespace) -> None:
+        before = self._check_application(asked.app, "rollback")
+        handle = roll_back_and_show(
+            self._backend,
+            asked.app,
+            asked.version,
+            before=before,
+            screen=screen_for(self._shell),
+        )
+        if asked.out is not None:
+            self._shell.user_ns[asked.out] = handle
 
     def _panel(self, asked: argparse.Namespace) -> None:
         # Live plots cost more to import than all the rest of the magics.

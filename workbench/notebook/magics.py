@@ -34,7 +34,9 @@ class ServeMagics:
         self._shell = shell
         self._backend = backend
         self._lines = LineVerbs(shell, backend)
-        self._matcher = ServeMatcher(backend.status, shell.user_ns).matcher()
+        self._matcher = ServeMatcher(
+            backend.status, shell.user_ns, backend.versions
+        ).matcher()
 
     def register(self) -> None:
         """Give the shell `%%serve` and `%serve`, their completion, and our errors."""

@@ -163,6 +163,24 @@ def _scale(asked: argparse.Namespace) -> str:
     return "\n".join([*lines, f"api.scale({app!r}, {name}, {asked.replicas})"])
 
 
+def _versions(asked: argparse.Namespace) -> str:
+    return f"{_SERVE}\n\nprint(serve.versions({asked.app!r}))"
+
+
+def _diff(asked: argparse.Namespace) -> str:
+    return f"{_SERVE}\n\nprint(serve.diff({_arguments(asked.app, asked.a, asked.b)}))"
+
+
+def _rollback(asked: argparse.Namespace) -> str:
+    variable = f"{asked.out} = " if asked.out else ""
+    call = f"serve.rollback({_arguments(asked.app, asked.version)})"
+    return f"{_SERVE}\n\n{variable}{call}"
+
+
+def _arguments(*given: str | None) -> str:
+    return ", ".join(repr(each) for each in given if each is not None)
+
+
 def _panel(asked: argparse.Namespace) -> str:
     return f"{_SERVE}\n\nserve.panel({repr(asked.app) if asked.app else ''})"
 
@@ -196,6 +214,9 @@ _LINES = {
     "query": _query,
     "logs": _logs,
     "scale": _scale,
+    "versions": _versions,
+    "diff": _diff,
+    "rollback": _rollback,
     "panel": _panel,
     "connect": _connect,
     "doctor": _doctor,

@@ -206,6 +206,56 @@ def _scale() -> Parser:
     return parser
 
 
+def _versions() -> Parser:
+    parser = Parser(
+        "%serve versions", "Show what was deployed of an application, newest first."
+    )
+    _add_application(parser)
+    return parser
+
+
+def _diff() -> Parser:
+    parser = Parser(
+        "%serve diff",
+        "Show what changed from one version to another. Without names: from the one\n"
+        "that was live before to the one that runs now.",
+    )
+    _add_application(parser)
+    _add_version(parser, "a", "from this one (default: what was live before)")
+    _add_version(parser, "b", "to this one (default: what runs now)")
+    return parser
+
+
+def _rollback() -> Parser:
+    parser = Parser(
+        "%serve rollback",
+        "Deploy what was live before, or a version by its number or hash.",
+    )
+    _add_application(parser)
+    _add_version(parser, "version", "which one (default: what was live before)")
+    parser.add(
+        "--out",
+        metavar="VAR",
+        type=variable,
+        names=Names.VARIABLE,
+        help="store the handle in this variable",
+    )
+    return parser
+
+
+def _add_application(parser: Parser) -> None:
+    parser.add(
+        "app",
+        metavar="APP",
+        names=Names.APPLICATION,
+        help="the application's name",
+    )
+
+
+def _add_version(parser: Parser, name: str, text: str) -> None:
+    parser.add(name, metavar=name.upper(), nargs="?", names=Names.VERSION, help=text)
+
+
 def _panel() -> Parser:
     parser = Parser(
         "%serve panel",
@@ -257,6 +307,9 @@ def _parsers() -> Iterator[Parser]:
     yield _query()
     yield _logs()
     yield _scale()
+    yield _versions()
+    yield _diff()
+    yield _rollback()
     yield _panel()
     yield _connect()
     yield _doctor()

@@ -17,7 +17,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from workbench import api
-from workbench.api import connect, get_app_handle, shutdown, status
+from workbench.api import connect, diff, get_app_handle, shutdown, status, versions
 from workbench.deployment import Application, Deployment, deployment, ingress
 from workbench.errors import WorkbenchError
 from workbench.handle import DeploymentHandle
@@ -53,6 +53,7 @@ __all__ = [
     "connect",
     "delete",
     "deployment",
+    "diff",
     "get_app_handle",
     "get_deployment_handle",
     "get_multiplexed_model_id",
@@ -61,11 +62,13 @@ __all__ = [
     "metrics_frame",
     "multiplexed",
     "panel",
+    "rollback",
     "run",
     "shutdown",
     "start",
     "status",
     "trace_headers",
+    "versions",
 ]
 
 
@@ -128,6 +131,23 @@ def run(
     if blocking:
         while True:
             threading.Event().wait(1.0)
+    return deployed.handle
+
+
+def rollback(app: str, version: str | int | None = None) -> DeploymentHandle:
+    """Deploy what was live before, or a version by its number or hash; wait for it.
+
+    Needs neither the notebook nor the script that made it. It is a deploy like any
+    other: the least step that suffices, and no request is lost.
+
+    Raises:
+        UnknownDeploymentError: there is no such application.
+        UnknownVersionError: there is no such version, or its code is no longer kept.
+        RuntimeError: it did not come up (a DeployError); what served before still does.
+    """
+    deployed = api.rollback(app, version)
+    where = f" at {deployed.url}" if deployed.url else ", reached by its handle"
+    _log.info("%s is live%s (%.2f s)", app, where, deployed.took_s)
     return deployed.handle
 
 

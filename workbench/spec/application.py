@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.gate import Gate
 
 __all__ = ["ApplicationSpec", "DeployRequest", "Owner", "check_route_prefix"]
 
@@ -38,6 +39,8 @@ class DeployRequest:
     """Code and arguments by their hash."""
     may_keep: bool = False
     """Living instances may take over new methods (a notebook's default)."""
+    gate: Gate = field(default_factory=Gate)
+    """What it must stand before it counts as live."""
 
 
 def check_route_prefix(prefix: str | None) -> None:

@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from tests.unit.controller.world import deployed, make_spec
+from tests.unit.controller.world import deployed, make_request, make_spec
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
+from workbench.controller.history import History
 from workbench.controller.target import Target
 from workbench.errors import WorkbenchError
+from workbench.spec.versions import Outcome
 
 
 class MemoryStore:
@@ -90,6 +92,62 @@ def test_a_blob_can_be_had_while_it_is_being_stored():
 
         assert keeper.blob("blob-c1") == b"code"
         await writing
+
+    asyncio.run(scenario())
+
+
+def live(*codes):
+    """A history in which these versions were live, the last one as it is now."""
+    history = History()
+    for code in codes:
+        history = history.begin(make_request(make_spec(code=code)), 1.0)
+        history = history.end("default", Outcome.LIVE)
+    return history
+
+
+def test_a_history_is_read_with_the_code_that_it_needs():
+    async def scenario():
+        store = MemoryStore()
+        keeper = CheckpointStore(store)
+        for code, history in (("c1", live("c1")), ("c2", live("c1", "c2"))):
+            blobs = {f"blob-{code}": code.encode(), "args-i1": b"args"}
+            target = deployed(make_spec(code=code)).settle("default")
+            await keeper.write(Checkpoint(target=target), blobs, history)
+        successor = CheckpointStore(store)
+        await successor.read()
+
+        assert successor.history == keeper.history == live("c1", "c2")
+        assert successor.blob("blob-c1") == b"c1"
+
+    asyncio.run(scenario())
+
+
+def test_a_deleted_application_leaves_no_history_and_no_code():
+    async def scenario():
+        store = MemoryStore()
+        keeper = CheckpointStore(store)
+        blobs = {"blob-c1": b"code", "args-i1": b"args"}
+        target = deployed(make_spec())
+        await keeper.write(Checkpoint(target=target), blobs, live("c1"))
+
+        await keeper.write(Checkpoint(target=Target()), {}, History())
+
+        assert set(store.values) == {"checkpoint"}
+
+    asyncio.run(scenario())
+
+
+def test_a_history_that_cannot_be_read_begins_anew():
+    async def scenario():
+        store = MemoryStore()
+        blobs = {"blob-c1": b"code", "args-i1": b"args"}
+        written = Checkpoint(target=deployed(make_spec()))
+        await CheckpointStore(store).write(written, blobs, live("c1"))
+        store.values["history:default"] = b"\xc1garbage"
+        successor = CheckpointStore(store)
+
+        assert await successor.read() == written
+        assert successor.history == History()
 
     asyncio.run(scenario())
 

@@ -35,21 +35,23 @@ def test_a_change_of_number_alone_is_said():
 
     described = describe_deploy(before, make_request(make_spec(num_replicas=2)))
 
-    assert described == [("Model", Step.RECONFIGURE, "num_replicas 1 → 2")]
+    assert [(each.deployment, each.step, each.reason) for each in described] == [
+        ("Model", Step.RECONFIGURE, "num_replicas 1 → 2")
+    ]
 
 
 def test_a_change_of_number_beside_another_is_said_too():
     before = make_request(make_spec(num_replicas=3)).application
 
-    ((_, step, reason),) = describe_deploy(before, make_request(make_spec(code="c2")))
+    (taken,) = describe_deploy(before, make_request(make_spec(code="c2")))
 
-    assert (step, reason) == (Step.SWAP, "code changed; num_replicas 3 → 1")
+    assert (taken.step, taken.reason) == (Step.SWAP, "code changed; num_replicas 3 → 1")
 
 
 def test_each_deployment_of_an_application_is_described_apart():
     before = make_request(make_spec("A"), make_spec("B")).application
     after = make_request(make_spec("A"), make_spec("B", code="c2"), make_spec("C"))
 
-    steps = {name: step for name, step, _ in describe_deploy(before, after)}
+    steps = {each.deployment: each.step for each in describe_deploy(before, after)}
 
     assert steps == {"A": Step.NOTHING, "B": Step.SWAP, "C": Step.START}

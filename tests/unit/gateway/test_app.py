@@ -10,16 +10,46 @@ from workbench.errors import ScaleError, UnknownDeploymentError
 from workbench.gateway.app import make_app
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, EventKind, ServeStatus
+from workbench.spec.versions import Outcome, VersionDiff, VersionList, VersionRecord
 
 pytestmark = pytest.mark.anyio
+
+
+class Versions:
+    """Knows one application."""
+
+    def __init__(self, asked):
+        self.asked = asked
+
+    def list(self, name):
+        self._check(name)
+        return VersionList(app=name, records=(RECORD,))
+
+    async def diff(self, name, before, after):
+        self._check(name)
+        self.asked.append((name, before, after))
+        return VersionDiff(app=name, before=RECORD, after=RECORD, changes={}, source="")
+
+    async def rollback(self, name, version):
+        self._check(name)
+        self.asked.append((name, version))
+        yield DeployEvent(kind=EventKind.LIVE, at_s=0.1)
+
+    def _check(self, name):
+        if name != "known":
+            raise UnknownDeploymentError("There is no such application.")
+
+
+RECORD = VersionRecord(number=1, version="abc", deployed_at_s=0.0, outcome=Outcome.LIVE)
 
 
 class Backend:
     """Remembers what it was asked for."""
 
     def __init__(self):
-        self.asked = []
+        self.asked: list[object] = []
         self.error = None
+        self.versions = Versions(self.asked)
 
     def status(self):
         return ServeStatus()
@@ -187,3 +217,27 @@ async def test_a_bad_filter_is_named(client, backend, name, value, says):
 
 def _pack(value):
     return msgspec.msgpack.encode(value)
+
+
+async def test_versions_are_listed_compared_and_brought_back(client, backend):
+    path = "/api/applications/known"
+
+    listed = await client.get(f"{path}/versions")
+    compared = await client.get(f"{path}/diff", params={"from": "1"})
+    rolled_back = await client.post(f"{path}/rollback", params={"version": "abc"})
+
+    found = msgspec.json.decode(listed.content, type=VersionList)
+    assert found.records == (RECORD,)
+    assert msgspec.json.decode(compared.content, type=VersionDiff).app == "known"
+    assert msgspec.json.decode(rolled_back.content)["kind"] == "live"
+    assert backend.asked == [("known", "1", ""), ("known", "abc")]
+
+
+@pytest.mark.parametrize(
+    ("verb", "what"), [("GET", "versions"), ("GET", "diff"), ("POST", "rollback")]
+)
+async def test_versions_of_what_is_unknown_are_not_found(client, verb, what):
+    answer = await client.request(verb, f"/api/applications/nobody/{what}")
+
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "UnknownDeploymentError"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from workbench.deployment import Application
 from workbench.spec.application import Owner
@@ -24,6 +25,14 @@ from workbench.spec.status import (
     ServeStatus,
     Step,
 )
+from workbench.spec.versions import (
+    Outcome,
+    StepTaken,
+    VersionDiff,
+    VersionList,
+    VersionRecord,
+)
+from workbench.versions import Diff, Versions
 
 INSTANCE = InstanceStatus(
     id="i1", version="0", ray_version="2", http_url="http://127.0.0.1:8000"
@@ -83,6 +92,8 @@ class FakeBackend:
         self.asked_logs: list[LogQuery] = []
         self.scaled: list[tuple[str, str, int]] = []
         self.asked_status = 0
+        self.recorded: list[VersionRecord] = []
+        self.rolled_back: list[tuple[str, str | int | None]] = []
 
     def deploy(
         self,
@@ -138,8 +149,51 @@ class FakeBackend:
         records = tuple(each for each in self.said if each.seq > query.after)
         return LogPage(records=records, next=max([query.after, *map(_seq, records)]))
 
+    def versions(self, app: str) -> Versions:
+        return Versions(VersionList(app=app, records=tuple(self.recorded)))
+
+    def diff(
+        self, app: str, a: str | int | None = None, b: str | int | None = None
+    ) -> Diff:
+        return Diff(
+            VersionDiff(
+                app=app,
+                before=recorded(int(a or 1)),
+                after=recorded(int(b or 2)),
+                changes={"Model": "1 method replaced (`predict`)"},
+                source="--- cell\n+++ cell\n@@ -1 +1 @@\n-a < b\n+a > b",
+            )
+        )
+
+    def rollback(
+        self,
+        app: str,
+        version: str | int | None = None,
+        *,
+        on_event: Callable[[DeployEvent], None],
+    ) -> Deployed:
+        self.rolled_back.append((app, version))
+        for event in events("Model"):
+            on_event(event)
+        if self.fails_with is not None:
+            raise self.fails_with
+        return Deployed()
+
     def scale(self, app: str, deployment: str, num_replicas: int) -> None:
         self.scaled.append((app, deployment, num_replicas))
+
+
+def recorded(number: int, **changes: Any) -> VersionRecord:
+    """One deploy as the history tells it."""
+    fields: dict[str, Any] = {
+        "version": f"abcdef{number}",
+        "deployed_at_s": 0.0,
+        "outcome": Outcome.LIVE,
+        "owner": Owner(notebook="/home/ann/digits.ipynb"),
+        "steps": (StepTaken(deployment="Model", step=Step.KEEP, reason="`a` changed"),),
+        **changes,
+    }
+    return VersionRecord(number=number, **fields)
 
 
 def said(text: str, seq: int = 1, level: str = "INFO", **fields: str) -> LogRecord:

@@ -5,9 +5,9 @@ import threading
 import pytest
 from IPython.core.completer import provisionalcompleter
 
-from tests.unit.notebook.fake_backend import INSTANCE, running
+from tests.unit.notebook.fake_backend import INSTANCE, recorded, running
 from workbench.errors import InstanceError
-from workbench.notebook.completion import KnownStatus
+from workbench.notebook.completion import Known
 from workbench.notebook.verbs import VERBS
 from workbench.spec.logs import LEVELS
 from workbench.spec.status import ServeStatus
@@ -116,7 +116,7 @@ def test_a_slow_instance_keeps_nobody_waiting():
         may_answer.wait(20)
         return answer
 
-    known = KnownStatus(ask)
+    known = Known(ask, ServeStatus())
     assert known.get(budget_s=0.01) == ServeStatus()
 
     may_answer.set()
@@ -127,4 +127,19 @@ def test_an_instance_that_is_away_offers_nothing():
     def ask() -> ServeStatus:
         raise InstanceError("away")
 
-    assert KnownStatus(ask).get(budget_s=20) == ServeStatus()
+    assert Known(ask, ServeStatus()).get(budget_s=20) == ServeStatus()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%serve versions ", ["digits", "ocr"]),
+        ("%serve rollback digits ", ["2", "1"]),
+        ("%serve diff digits 1 ", ["2", "1"]),
+        ("%serve rollback digits 1 --", ["--help", "--show-code", "--out"]),
+    ],
+)
+def test_versions_are_offered_whose_code_is_there(served, line, words):
+    served.backend.recorded = [recorded(2), recorded(1), recorded(0, is_kept=False)]
+
+    assert offered(served, line) == words
