@@ -12,12 +12,9 @@ from typing import Any
 
 from workbench.errors import NoInstanceError
 from workbench.request import Extras, current_request
-from workbench.response import (
-    DeploymentResponse,
-    DeploymentResponseGenerator,
-    Runtime,
-    Submitter,
-)
+from workbench.response import DeploymentResponse
+from workbench.response_stream import DeploymentResponseGenerator
+from workbench.sent_call import Runtime, Submitter
 from workbench.wire.messages import Call
 
 __all__ = [
@@ -153,6 +150,8 @@ class DeploymentHandle:
         )
         made = DeploymentResponseGenerator if self._stream else DeploymentResponse
         response = made(runtime, call, f"{self._app}#{self._deployment}")
+        if request.request_id:
+            response.join(request.children)
         response.send(args, kwargs)
         return response
 

@@ -29,8 +29,8 @@ from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads
 from workbench.replica.user_code import UserCode
 from workbench.request import Extras
-from workbench.response import Runtime
 from workbench.routing.dispatch import Router
+from workbench.sent_call import Runtime
 from workbench.spec.deployment import DeploymentSpec, Kind
 from workbench.spec.replica import Seat
 from workbench.spec.table import DeploymentEntry, ReplicaEntry, Table

@@ -6,6 +6,7 @@ callee causes inherit what belongs to the whole request: id, deadline, priority,
 
 import time
 from contextvars import ContextVar
+from typing import Protocol
 
 import msgspec
 
@@ -13,12 +14,21 @@ from workbench.stopwatch import Stopwatch
 from workbench.trace import child_of
 
 __all__ = [
+    "Child",
     "Extras",
     "RequestContext",
+    "apart",
     "context_of",
     "current_request",
     "trace_headers",
 ]
+
+
+class Child(Protocol):
+    """A call that a request has caused and that has not been answered yet."""
+
+    def cancel(self) -> None:
+        """Withdraw it."""
 
 
 class Extras(msgspec.Struct, frozen=True, array_like=True):
@@ -55,6 +65,8 @@ class RequestContext(msgspec.Struct, frozen=True):
     """The trace, and this call as a step of it."""
     tracestate: str = ""
     stopwatch: Stopwatch | None = None
+    children: set[Child] = set()
+    """Who is to be told when nobody waits for the request any more."""
 
     def time_left_s(self) -> float | None:
         """Until the deadline; None if there is none."""
@@ -95,6 +107,11 @@ def context_of(
         extras.tracestate,
         Stopwatch() if extras.is_timed else None,
     )
+
+
+def apart(request: RequestContext) -> RequestContext:
+    """The same request for work that others share: it goes on when this one ends."""
+    return msgspec.structs.replace(request, children=set())
 
 
 _NO_EXTRAS = Extras()

@@ -95,6 +95,7 @@ def test_client_streaming(serve, run, talk, here):
 
 
 @behaviour("§5", "gRPC: metadata names the application; the only one need not be named")
+@differs("if there is only one application, it gets calls that name another, too")
 def test_application(serve, run, talk, here):
     run(make_speaker(serve).bind())
 

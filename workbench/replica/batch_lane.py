@@ -17,7 +17,7 @@ from typing import Any
 from workbench.errors import BatchError
 from workbench.replica.batch_policy import BatchOptions, BatchQueue
 from workbench.replica.shape import Shape, shape_of
-from workbench.request import current_request
+from workbench.request import apart, current_request
 
 __all__ = ["BatchLane", "Item", "Single", "Streamed"]
 
@@ -109,7 +109,9 @@ class BatchLane:
             item.note_begun(now)
         loop = asyncio.get_running_loop()
         # In the context of the first: its request id, and the model id all share.
-        task = loop.create_task(self._run(batch), context=batch[0].context)
+        context = batch[0].context
+        context.run(_stand_apart)
+        task = loop.create_task(self._run(batch), context=context)
         self._tasks[id(batch)] = task
         # Not in the task's own `finally`: one cancelled before its first step has none.
         task.add_done_callback(partial(self._ended, batch, now))
@@ -272,6 +274,11 @@ class Streamed(Item):
 def _group_of_call() -> Hashable:
     """Calls for different models never share a batch."""
     return current_request.get().multiplexed_model_id
+
+
+def _stand_apart() -> None:
+    """What a batch calls is not cancelled because the first of its callers leaves."""
+    current_request.set(apart(current_request.get()))
 
 
 async def _in_thread(steps: Any) -> AsyncIterator[object]:

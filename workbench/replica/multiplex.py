@@ -14,7 +14,7 @@ from functools import partial, update_wrapper
 from typing import Any
 
 from workbench.replica.shape import Shape, shape_of
-from workbench.request import current_request
+from workbench.request import apart, current_request
 
 __all__ = [
     "Models",
@@ -164,6 +164,8 @@ class Models:
         return await asyncio.shield(task)
 
     async def _load(self, model_id: str, load: Callable[..., Any]) -> object:
+        # Nor are the calls cancelled that loading it takes.
+        current_request.set(apart(current_request.get()))
         async with self._turn:
             self._active += 1
             try:

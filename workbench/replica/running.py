@@ -16,6 +16,7 @@ from workbench.replica.failures import log_user_error
 from workbench.replica.flow import SendWindow
 from workbench.replica.threads import Job
 from workbench.replica.user_code import UserCode
+from workbench.request import Child
 from workbench.stopwatch import Stopwatch
 from workbench.wire.channel import Channel
 from workbench.wire.messages import (
@@ -38,6 +39,7 @@ class Running:
     __slots__ = (
         "_window",
         "channel",
+        "children",
         "has_begun",
         "has_started",
         "id",
@@ -52,6 +54,8 @@ class Running:
 
     task: asyncio.Task[None]
     """Runs the call; set by the server."""
+    children: set[Child]
+    """Calls that user code has caused and that are not answered; set by the server."""
     started_ns: int
     """When the server accepted it, by `time.perf_counter_ns`."""
     stopwatch: Stopwatch | None
@@ -101,19 +105,23 @@ class Running:
         """Stop and say nothing more; what was answered in full may run on."""
         if self.is_answered or self.is_abandoned:
             return
-        self.is_abandoned = True
-        self.on_abandoned()
-        if self.has_started:
-            self.task.cancel()
+        self._give_up()
 
     def stop(self, failure: Failure) -> None:
         """Tell the caller that the call ends here, and end it."""
         if not self.is_answered:
             self.fail(failure)
+        self._give_up()
+
+    def _give_up(self) -> None:
         self.is_abandoned = True
         self.on_abandoned()
         if self.has_started:
             self.task.cancel()
+            # Those that the task awaits end with it, but not what it only holds, nor
+            # what a thread waits for, which nothing else could wake.
+            for child in list(self.children):
+                child.cancel()
 
     def on_raised(self, error: BaseException) -> None:
         """User code raised, or was cancelled."""

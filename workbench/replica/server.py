@@ -216,6 +216,7 @@ class ReplicaServer:
         running.started_ns = perf_counter_ns()
         context = copy_context()
         about = context_of(running.request_id, route, self._app_name, extras)
+        running.children = about.children
         context.run(current_request.set, about)
         running.stopwatch = about.stopwatch
         # A task for every call, though most never wait: to run the first step by hand
