@@ -34,7 +34,8 @@ class Settings:
     object_store_mb: int = 200
     """`WORKBENCH_OBJECT_STORE_MB`: size of an embedded instance's object store."""
     spare_shells: int = 2
-    """`WORKBENCH_SPARE_SHELLS`: warm processes kept ready for new replicas."""
+    """`WORKBENCH_SPARE_SHELLS`: warm processes kept ready for new replicas, and more
+    for a while after many started at a time; 0 keeps none."""
     start_timeout_s: float = 120.0
     """`WORKBENCH_START_TIMEOUT_S`: patience while an instance comes up."""
     runtime_dir: Path = field(default_factory=Path)

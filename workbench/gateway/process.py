@@ -36,6 +36,7 @@ from workbench.gateway.app import make_app
 from workbench.gateway.events import EventFeed
 from workbench.instance import channel_secret
 from workbench.loop import LoopThread
+from workbench.observe.usage import free_bytes
 from workbench.proxy.process import ProxyProcess
 from workbench.replica.process import ReplicaProcess
 from workbench.spec.application import DeployRequest
@@ -300,8 +301,17 @@ class _Control:
             self._cluster, ReplicaProcess, template, self._config.spare_shells
         )
         pool.home_node = nodes[0].id
-        pool.host_of = {node.id: node.host for node in nodes}.__getitem__
+        pool.host_of = self._host_of
+        pool.free_memory = free_bytes
         return pool
+
+    async def _host_of(self, node_id: str) -> str:
+        """Address of a node, which may have joined just now."""
+        for node in await self._cluster.nodes():
+            if node.id == node_id:
+                return node.host
+        msg = f"node {node_id} has left the cluster"
+        raise ProcessLookupError(msg)
 
     def _make_proxies(self, checkpoint: Checkpoint) -> ProxyKeeper:
         template = ProxyConfig(
@@ -379,7 +389,7 @@ class _Control:
         about = await process.call("describe")
         assert isinstance(about, Description)
         if about.seat is None:
-            shell = Shell(process=process, about=about, node_id=self._pool.home_node)
+            shell = Shell(process=process, about=about, node_id=about.node_id)
             self._pool.adopt(shell)
         elif about.is_serving and not about.is_draining:
             replica = self._as_replica(about, about.seat, process)

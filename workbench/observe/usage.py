@@ -1,14 +1,24 @@
-"""What this process uses: processor time and memory."""
+"""What this process uses: processor time and memory; and what memory is left."""
 
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CpuMeter", "resident_bytes"]
+__all__ = ["CpuMeter", "free_bytes", "resident_bytes"]
 
 _STATM: Final = Path("/proc/self/statm")
+_MEMINFO: Final = Path("/proc/meminfo")
+# Limit and use of the group that a container is (cgroup v2, v1).
+_GROUPS: Final = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
+)
 
 
 class CpuMeter:
@@ -34,6 +44,19 @@ def resident_bytes() -> int:
     except (OSError, IndexError, ValueError):
         return _peak_bytes()
     return pages * os.sysconf("SC_PAGESIZE")
+
+
+def free_bytes() -> int | None:
+    """Memory that can still be had here; None where nothing tells."""
+    free = []
+    with suppress(OSError, ValueError, StopIteration):
+        lines = _MEMINFO.read_text().splitlines()
+        line = next(each for each in lines if each.startswith("MemAvailable:"))
+        free.append(int(line.split()[1]) * 1024)
+    for limit, used in _GROUPS:
+        with suppress(OSError, ValueError):  # no limit is the word "max"
+            free.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+    return max(0, min(free)) if free else None
 
 
 def _peak_bytes() -> int:

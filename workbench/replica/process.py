@@ -120,6 +120,7 @@ class ReplicaProcess:
             id=self._config.id,
             pid=os.getpid(),
             host_id=host_id(),
+            node_id=self._config.node_id,
             address=self._listener.address(host_id()),
             seat=seat,
             is_serving=seat is not None and not self._server.is_draining,

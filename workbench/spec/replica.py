@@ -20,6 +20,7 @@ class ShellConfig:
     secret: bytes
     """Key that both ends of every channel prove to know."""
     controller: Address
+    node_id: str = ""
     services: str = ""
     """Of gRPC, as `workbench.spec.grpc.GrpcSpec` has them: their modules hold messages
     that calls may bring to any replica."""
@@ -82,6 +83,7 @@ class Description:
     pid: int
     host_id: str
     address: Address
+    node_id: str = ""
     seat: Seat | None = None
     """None while it is a warm shell."""
     is_serving: bool = False
