@@ -25,6 +25,7 @@ from workbench.instance import find
 from workbench.settings import Settings
 from workbench.spec.application import Owner
 from workbench.spec.events import Event
+from workbench.spec.gate import Gate
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
 from workbench.spec.logs import LogPage, LogQuery
@@ -107,6 +108,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
     wait: bool = True,
     keep_instance: bool | None = None,
     owner: Owner | None = None,
+    gate: Gate | None = None,
     on_event: Callable[[DeployEvent], None] = lambda _: None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Deployed:
@@ -116,6 +118,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         ConstructorError: the user's constructor raised; its traceback is the message.
         PlacementError: the cluster has no room.
         ShippingError: something the code uses cannot travel.
+        GateError: it did not stand what `gate` asks; what served before serves again.
         DeployError: anything else that kept it from coming up.
     """
     _check_application(target)
@@ -126,6 +129,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         route_prefix=route_prefix,
         may_keep=may_keep,
         owner=owner,
+        gate=gate,
         root=_project_root(),
     )
     client = _get_client(None, keep_instance, on_progress)

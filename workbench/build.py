@@ -16,6 +16,7 @@ from workbench.spec.application import (
     check_route_prefix,
 )
 from workbench.spec.deployment import DeploymentOptions, DeploymentSpec, Kind, Version
+from workbench.spec.gate import Gate
 
 __all__ = ["Build", "build"]
 
@@ -30,13 +31,14 @@ class Build:
     warnings: tuple[str, ...]
 
 
-def build(
+def build(  # noqa: PLR0913 - all that a deploy says
     app: Application,
     *,
     name: str,
     route_prefix: str | None,
     may_keep: bool = False,
     owner: Owner | None = None,
+    gate: Gate | None = None,
     root: Path,
 ) -> Build:
     """Ship every deployment that `app` reaches; `root` holds its local modules.
@@ -60,7 +62,12 @@ def build(
         owner=owner or Owner(),
     )
     return Build(
-        request=DeployRequest(application=spec, blobs=graph.blobs, may_keep=may_keep),
+        request=DeployRequest(
+            application=spec,
+            blobs=graph.blobs,
+            may_keep=may_keep,
+            gate=gate or Gate(),
+        ),
         bound=graph.bound,
         warnings=tuple(graph.warnings),
     )
@@ -128,6 +135,7 @@ class _Graph:
             version=_version(made_from.kind, options, shipment),
             code=self._keep(shipment.code),
             args=self._keep(shipment.args),
+            parts=shipment.parts,
         )
 
     def _keep(self, blob: bytes) -> str:

@@ -8,6 +8,7 @@ by the rule of cloudpickle, which pickles it.
 import ast
 import dis
 import functools
+import inspect
 import sys
 import types
 from collections import deque
@@ -26,6 +27,7 @@ __all__ = [
     "global_names",
     "imported_names",
     "is_code",
+    "named_arguments",
     "named_in_annotations",
     "travels_by_value",
     "uses_of",
@@ -123,6 +125,19 @@ def walk(target: object) -> Iterator[Use]:
             for use in uses_of(value):
                 yield use
                 queue.append(use.value)
+
+
+def named_arguments(
+    target: object, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Iterator[tuple[str, object]]:
+    """Bind arguments by the names of their parameters, as far as those are known."""
+    try:
+        names = list(inspect.signature(target).parameters)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        names = []
+    for index, value in enumerate(args):
+        yield names[index] if index < len(names) else f"argument {index + 1}", value
+    yield from kwargs.items()
 
 
 def constructor_members(cls: type) -> dict[str, None]:

@@ -5,7 +5,6 @@ where it was written in a notebook or script, with its source; the user's own mo
 travel as source; everything installed is named, for the replica to import.
 """
 
-import inspect
 import io
 import linecache
 import sys
@@ -22,6 +21,7 @@ from workbench.code.closure import (
     find_by_name,
     global_names,
     is_code,
+    named_arguments,
     named_in_annotations,
     travels_by_value,
 )
@@ -31,10 +31,12 @@ from workbench.code.modules import Modules, is_installed
 from workbench.code.pickling import CodePickler, reduce_lock
 from workbench.code.version import Substitute, hash_code, hash_init
 from workbench.errors import ShippingError
+from workbench.spec.deployment import Parts
 
 __all__ = ["Shipment", "ship", "ship_functions"]
 
 _LARGE_BYTES = 1_000_000
+_MOST_PARTS = 300
 # Pickling runs the code of many libraries, not all of it made for several threads.
 _lock = threading.Lock()
 
@@ -49,6 +51,7 @@ class Shipment:
     """Of all code that is reached."""
     init_hash: str
     """Of what makes the instance: the constructor's part of the code, and `args`."""
+    parts: Parts
     warnings: tuple[str, ...]
 
 
@@ -72,17 +75,18 @@ def ship(
     with _lock:
         code = _pickle_code(target)
         code_modules = Modules(root)
-        code_hash = hash_code(target, code_modules)
+        hashed = hash_code(target, code_modules)
         arguments = _pickle_arguments(target, args, kwargs, substitute)
         init_modules = Modules(root)
-        init_hash = hash_init(
+        hashed_init = hash_init(
             target, args, kwargs, modules=init_modules, substitute=substitute
         )
         return Shipment(
             code=_pack(code, code_modules),
             args=_pack(arguments, init_modules, already=code_modules),
-            code_hash=code_hash,
-            init_hash=init_hash,
+            code_hash=hashed.hash,
+            init_hash=hashed_init.hash,
+            parts=Parts(code=_few(hashed.parts), init=_few(hashed_init.parts)),
             warnings=(
                 *_large_globals(target, code),
                 *_large_arguments(target, args, kwargs, arguments),
@@ -210,7 +214,7 @@ def _pickle_arguments(
     except ShippingError:
         raise
     except Exception as error:
-        for name, value in _named_arguments(target, args, kwargs):
+        for name, value in named_arguments(target, args, kwargs):
             found = find_culprit(
                 value, name, lambda each: _dump_alone(each, substitute)
             )
@@ -272,7 +276,7 @@ def _large_arguments(
 ) -> Iterator[str]:
     if len(pickles.data()) <= _LARGE_BYTES:
         return
-    for name, value in _named_arguments(target, args, kwargs):
+    for name, value in named_arguments(target, args, kwargs):
         size = len(_dump_alone(value, pickles.substitute))
         if size > _LARGE_BYTES:
             yield (
@@ -282,17 +286,9 @@ def _large_arguments(
             )
 
 
-def _named_arguments(
-    target: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
-) -> Iterator[tuple[str, object]]:
-    """Arguments by the names of their parameters, as far as those are known."""
-    try:
-        names = list(inspect.signature(target).parameters)
-    except (TypeError, ValueError):
-        names = []
-    for index, value in enumerate(args):
-        yield names[index] if index < len(names) else f"argument {index + 1}", value
-    yield from kwargs.items()
+def _few(parts: dict[str, str]) -> dict[str, str]:
+    """Nothing, where they are so many that nobody would read what changed of them."""
+    return parts if len(parts) <= _MOST_PARTS else {}
 
 
 def _megabytes(size: int) -> str:

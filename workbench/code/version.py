@@ -18,6 +18,7 @@ import types
 import typing
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import PickleBuffer
 from typing import Any
@@ -29,23 +30,33 @@ from workbench.code.closure import (
     constructor_members,
     imported_names,
     is_code,
+    named_arguments,
     travels_by_value,
     uses_of,
 )
 from workbench.code.modules import Modules, normalised
+from workbench.code.parts import PartNames, shown_as
 from workbench.code.pickling import reduce_lock, reduce_specially
 from workbench.code.routes import is_routing, made_of
 
-__all__ = ["hash_code", "hash_init", "hash_value"]
+__all__ = ["Hashed", "hash_code", "hash_init", "hash_value"]
 
 Substitute = Callable[[object], object | None]
 
 
-def hash_code(target: object, modules: Modules) -> str:
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A hash, and what went into it by name (see `workbench.spec.deployment.Parts`)."""
+
+    hash: str
+    parts: dict[str, str]
+
+
+def hash_code(target: object, modules: Modules) -> Hashed:
     """Hash of all code that `target` reaches; what it imports is added to `modules`."""
     hasher = _Hasher(modules)
     hasher.add(target)
-    return hasher.finish()
+    return Hashed(hasher.finish(), hasher.parts.named)
 
 
 def hash_init(
@@ -55,7 +66,7 @@ def hash_init(
     *,
     modules: Modules,
     substitute: Substitute,
-) -> str:
+) -> Hashed:
     """Hash of what makes an instance: the constructor, all it reaches, its arguments.
 
     An instance made under an equal hash would come out the same today.
@@ -66,7 +77,9 @@ def hash_init(
         hasher.add(target)
     hasher.add(args)
     hasher.add(kwargs)
-    return hasher.finish()
+    for name, value in named_arguments(target, args, kwargs):
+        hasher.parts.add(f"argument {name}", hasher.print_of(value))
+    return Hashed(hasher.finish(), hasher.parts.named)
 
 
 def hash_value(value: object) -> str:
@@ -84,11 +97,16 @@ class _Hasher:
     ) -> None:
         self._modules = modules
         self._substitute = substitute
+        self._is_shallow = False
         self._whole = hashlib.blake2b(digest_size=16)
         self._members: dict[type, dict[str, None]] = {}
         self._code: deque[Any] = deque()
         self._numbers: dict[int, int] = {}
+        self.parts = PartNames()
         self._known: dict[int, bytes] = {}
+        # What refers to code has other numbers in its digest when other code is met.
+        self._with_code: set[int] = set()
+        self._references = 0
         self._open: dict[int, int] = {}
         self._lowest = sys.maxsize
         # Keeps alive what `_known` and `_numbers` know by address.
@@ -108,8 +126,11 @@ class _Hasher:
             self._whole.update(self._definition(self._code.popleft()))
         for module in sorted(self._modules.local.values(), key=lambda each: each.name):
             text = f"{module.name}\n{normalised(module.source)}"
-            self._whole.update(_join(b"local module", [text.encode()]))
+            digest = _join(b"local module", [text.encode()])
+            self._whole.update(digest)
+            self.parts.add(f"module {module.name}", digest)
         installed = [_distribution(top) for top in sorted(self._modules.others)]
+        self.parts.add_packages(installed)
         python = ".".join(platform.python_version_tuple()[:2])
         self._whole.update("\n".join([python, *installed]).encode())
         return self._whole.hexdigest()
@@ -120,6 +141,7 @@ class _Hasher:
             return _atom(value)
         key = id(value)
         if key in self._known:
+            self._references += key in self._with_code
             return self._known[key]
         if key in self._open:  # it contains itself
             self._lowest = min(self._lowest, self._open[key])
@@ -127,7 +149,10 @@ class _Hasher:
         depth = self._open[key] = len(self._open)
         outer, self._lowest = self._lowest, sys.maxsize
         self._alive.append(value)
+        references = self._references
         found = self._compound(kind, value)
+        if self._references != references:
+            self._with_code.add(key)
         del self._open[key]
         if self._lowest >= depth:  # means the same wherever it occurs
             self._known[key] = found
@@ -188,6 +213,9 @@ class _Hasher:
             self._modules.add(code.__module__)
             name = f"{code.__module__}:{code.__qualname__}"
             return _join(b"name", [name.encode()])
+        self._references += 1
+        if self._is_shallow:
+            return _join(b"name", [f"{code.__module__}:{code.__qualname__}".encode()])
         if id(code) not in self._numbers:
             self._numbers[id(code)] = len(self._numbers)
             self._alive.append(code)
@@ -199,10 +227,25 @@ class _Hasher:
         if isinstance(code, types.FunctionType):
             parts.append(self.digest(code.__code__))
             self._add_imports(code)
+        self.parts.begin(code, parts[1:])
         for use in uses_of(code):
             if self._counts(use):
                 parts += use.kind.encode(), use.name.encode(), self.digest(use.value)
+                self.parts.add_use(use, self.print_of)
         return _join(b"definition", parts)
+
+    def print_of(self, value: object) -> bytes | str:
+        """What stands for a value among the parts; the same whatever is beside it."""
+        shown = shown_as(value)
+        if shown is not None:
+            return shown
+        references = self._references
+        digest = self.digest(value)
+        if self._references == references:
+            return digest
+        alone = _Hasher(Modules(self._modules.root), self._substitute)
+        alone._is_shallow = True
+        return alone.digest(value)
 
     def _counts(self, use: Use) -> bool:
         if not isinstance(use.owner, type) or use.kind != "class attribute":

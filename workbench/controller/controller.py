@@ -21,14 +21,15 @@ from workbench.controller.measured import Population, population_of
 from workbench.controller.observed import Observed
 from workbench.controller.plan import Action, Start, Stop, Update, is_settled, plan
 from workbench.controller.publish import Publisher
-from workbench.controller.replica_life import ALIVE, Event, Replica, advance
+from workbench.controller.replica_life import Event, Replica, advance
 from workbench.controller.report import report_application
 from workbench.controller.rollout import describe_deploy
 from workbench.controller.table import TableBuilder
 from workbench.controller.target import Target
+from workbench.controller.trials import Stage, Trials
 from workbench.controller.versions import Versions
-from workbench.errors import ConstructorError
-from workbench.spec.application import ApplicationSpec, DeployRequest
+from workbench.errors import ConstructorError, DeployError, GateError
+from workbench.spec.application import DeployRequest
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.status import (
     ApplicationStatusOverview,
@@ -74,6 +75,17 @@ class Controller:
         self._quiet = asyncio.Condition()
         self.versions = Versions(store, lambda: self._target, self.deploy)
         """What was deployed before, and the way back to it."""
+        self.trials = Trials(
+            Stage(
+                target=lambda: self._target,
+                replicas=self._replicas.of,
+                turned=self._turned,
+                told=self._feeds.put,
+                passed=self._wake.set,
+                failed=lambda name, why: self._fail(name, why, GateError.__name__),
+            )
+        )
+        """What new versions must stand; it needs `send` and `measured`."""
         self.work: ReplicaWork
         """Set once by whoever builds the controller; it needs `tell`."""
         self.http_url: Callable[[], str] = str
@@ -95,24 +107,18 @@ class Controller:
             RouteTakenError: another application has the route.
         """
         spec = request.application
-        before = self._running_spec(spec.name)
+        app = self._target.applications.get(spec.name)
+        before = app.running if app else None
         target = self._target.deploy(request, time.time())
         self._feeds.end(spec.name, "A newer deploy of it took over.")
+        self.trials.forget(spec.name)
         feed = self._feeds.open(spec.name)
         for dep in spec.deployments:
             self._failures.forget((spec.name, dep.name))
         steps = describe_deploy(before, request)
         history = self._store.history.begin(request, time.time(), steps, rollback_to)
         await self._set_target(target, request.blobs, history)
-        for each in steps:
-            feed.put(
-                feed.event(
-                    EventKind.STEP,
-                    deployment=each.deployment,
-                    step=each.step,
-                    reason=each.reason,
-                )
-            )
+        feed.put_steps(steps)
         self._wake.set()
         async for event in feed:
             yield event
@@ -122,6 +128,7 @@ class Controller:
         if name not in self._target.applications:
             return False
         self._feeds.end(name, "The application was deleted.")
+        self.trials.forget(name)
         history = self._store.history.forget(name)
         await self._set_target(self._target.delete(name), {}, history)
         self._wake.set()
@@ -192,22 +199,11 @@ class Controller:
 
     def knows(self, app: str, deployment: str) -> DeploymentSpec | None:
         """The specification the target has of a deployment."""
-        found = self._target.applications.get(app)
-        for spec in found.spec.deployments if found else ():
-            if spec.name == deployment:
-                return spec
-        return None
+        return self._target.deployment(app, deployment)
 
     def holders(self, replica: Replica) -> list[tuple[str, dict[str, float]]]:
         """What each other replica holds, for the sentence on a missing place."""
-        return [
-            (
-                f"{each.app}#{each.spec.name}",
-                each.spec.options.ray_actor_options.bundle(),
-            )
-            for each in self._replicas.values()
-            if each.id != replica.id and each.state in ALIVE and each.node_id
-        ]
+        return self._replicas.holders(replica)
 
     # -- the loop ----------------------------------------------------------------------
 
@@ -242,11 +238,15 @@ class Controller:
                 continue
             if is_settled(app, self._replicas.of(name)):
                 self._failures.recovered(name)
-                if not app.is_live:
+                if not app.is_live and self.trials.has_passed(app):
                     await self._settle(name)
         async with self._quiet:
             self._quiet.notify_all()
         self.on_turned()
+
+    async def _turned(self) -> None:
+        async with self._quiet:
+            await self._quiet.wait()
 
     def _begin(self, action: Action) -> None:
         match action:
@@ -316,15 +316,20 @@ class Controller:
         """Everything of the application is up: live once all routers know it."""
         history = self._store.history.end(name, Outcome.LIVE)
         await self._set_target(self._target.settle(name), {}, history)
-        task = asyncio.create_task(self._announce_live(name, self._table.version))
+        deployed_at = self._target.applications[name].deployed_at
+        task = asyncio.create_task(
+            self._announce_live(name, deployed_at, self._table.version)
+        )
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _announce_live(self, name: str, table_version: int) -> None:
+    async def _announce_live(
+        self, name: str, deployed_at: float, table_version: int
+    ) -> None:
         await self._publisher.wait_until_seen(table_version, _SEEN_S)
         app = self._target.applications.get(name)
-        if app is None:
-            return
+        if app is None or app.deployed_at != deployed_at:
+            return  # whoever deployed it anew waits for other news
         prefix = app.spec.route_prefix
         url = None if prefix is None else self.http_url() + prefix
         self._feeds.put_last(name, EventKind.LIVE, url=url)
@@ -367,20 +372,28 @@ class Controller:
 
     def _fail_deploy(self, replica: Replica) -> None:
         """The new version does not come up: back to the last one that did."""
-        app = self._target.applications.get(replica.app)
-        if app is None or app.is_live:
-            return
         name, _, text = replica.message.partition(": ")
-        history = self._store.history.end(replica.app, Outcome.FAILED, text or name)
-        self._target = self._target.fail(replica.app, text or name)
-        self._spawn_background(self._set_target(self._target, {}, history))
-        self._feeds.put_last(
+        self._fail(
             replica.app,
-            EventKind.FAILED,
+            text or name,
+            name if text else DeployError.__name__,
             deployment=replica.spec.name,
             replica=replica.id,
-            message=text or name,
-            error=name if text else "DeployError",
+        )
+
+    def _fail(self, name: str, reason: str, error: str, **where: str) -> None:
+        """A deploy that is under way has failed: back to what was live."""
+        app = self._target.applications.get(name)
+        if app is None or app.is_live:
+            return
+        is_reverted = error == GateError.__name__ and app.last_live is not None
+        outcome = Outcome.REVERTED if is_reverted else Outcome.FAILED
+        history = self._store.history.end(name, outcome, reason)
+        self._target = self._target.fail(name, reason)
+        self._spawn_background(self._set_target(self._target, {}, history))
+        self._wake.set()
+        self._feeds.put_last(
+            name, EventKind.FAILED, message=reason, error=error, **where
         )
 
     # -- bookkeeping -------------------------------------------------------------------
@@ -394,12 +407,6 @@ class Controller:
             self._checkpoint, target=target, table_version=self._table.version
         )
         await self._store.write(self._checkpoint, blobs, history)
-
-    def _running_spec(self, name: str) -> ApplicationSpec | None:
-        app = self._target.applications.get(name)
-        if app is None or app.is_stopped:
-            return None
-        return app.spec
 
 
 def _ignore(_key: Key, _replica: str, _text: str) -> None:

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from workbench.controller.replica_life import Replica
 from workbench.spec.status import DeployEvent, EventKind, ReplicaState, Step
+from workbench.spec.versions import StepTaken
 
 __all__ = ["DeployFeed", "DeployFeeds"]
 
@@ -25,6 +26,17 @@ class DeployFeed:
         """An event of now."""
         at_s = time.monotonic() - self._started
         return DeployEvent(kind=kind, at_s=at_s, **fields)  # type: ignore[arg-type]
+
+    def put_steps(self, steps: Iterable[StepTaken]) -> None:
+        """Say what each deployment goes through."""
+        for each in steps:
+            event = self.event(
+                EventKind.STEP,
+                deployment=each.deployment,
+                step=each.step,
+                reason=each.reason,
+            )
+            self.put(event)
 
     def put(self, event: DeployEvent) -> None:
         """Add an event."""
@@ -50,6 +62,11 @@ class DeployFeeds:
         feed = DeployFeed(app)
         self._feeds[app].append(feed)
         return feed
+
+    def put(self, app: str, message: str) -> None:
+        """Tell every follower of an application how its trial goes."""
+        for feed in self._feeds.get(app, []):
+            feed.put(feed.event(EventKind.GATE, message=message))
 
     def put_last(self, app: str, kind: EventKind, **fields: object) -> None:
         """Tell every follower of an application how its deploy ended."""

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from workbench.controller.judge import Count
 from workbench.controller.replica_life import ROUTED, Replica
 from workbench.controller.target import Target
 from workbench.controller.totals import Totals
@@ -91,6 +92,10 @@ class Measurements:
             self._states[source] = state
             _add(self._deployments, state.deployment, state.calls)
             _add(self._replicas, state.id, state.calls)
+
+    def counts(self, app: str, ingress: str) -> tuple[Count, Count]:
+        """Requests to an application, and calls of its ingress, that ended so far."""
+        return self.totals.counts(app, ingress)
 
     def forget(self, source: str) -> None:
         """A process is gone; what it did before still counts."""

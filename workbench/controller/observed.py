@@ -6,7 +6,7 @@ more the more others there are.
 
 from collections.abc import Collection, Iterable, Iterator, ValuesView
 
-from workbench.controller.replica_life import Replica
+from workbench.controller.replica_life import ALIVE, Replica
 
 __all__ = ["Observed", "by_deployment"]
 
@@ -33,6 +33,17 @@ class Observed:
     def values(self) -> ValuesView[Replica]:
         """All replicas, in the order in which they were begun."""
         return self._all.values()
+
+    def holders(self, replica: Replica) -> list[tuple[str, dict[str, float]]]:
+        """What each other replica that lives somewhere holds there, by deployment."""
+        return [
+            (
+                f"{each.app}#{each.spec.name}",
+                each.spec.options.ray_actor_options.bundle(),
+            )
+            for each in self._all.values()
+            if each.id != replica.id and each.state in ALIVE and each.node_id
+        ]
 
     def __getitem__(self, replica_id: str) -> Replica:
         return self._all[replica_id]

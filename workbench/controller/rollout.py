@@ -1,5 +1,8 @@
 """The least step that brings a replica from one version to another."""
 
+from collections.abc import Mapping
+
+from workbench.code.changes import changed_options, changed_parts
 from workbench.spec.application import ApplicationSpec, DeployRequest
 from workbench.spec.deployment import DeploymentSpec, Version
 from workbench.spec.status import Step
@@ -38,6 +41,11 @@ def describe_deploy(
     return tuple(taken)
 
 
+def describe_change(old: DeploymentSpec, new: DeploymentSpec) -> str:
+    """What is different, whatever step it takes; empty if nothing is."""
+    return "; ".join(filter(None, [_code_change(old, new), *_option_changes(old, new)]))
+
+
 def _describe_step(
     old: DeploymentSpec | None,
     new: DeploymentSpec,
@@ -46,16 +54,37 @@ def _describe_step(
     if old is None:
         return Step.START, "first deploy"
     step, reason = choose_step(old.version, new.version, may_keep=may_keep)
-    count, wanted = old.options.num_replicas, new.options.num_replicas
-    if count == wanted:
+    changes = describe_change(old, new)
+    if not changes:
         return step, reason
-    change = f"num_replicas {count} → {wanted}"
     if step is Step.NOTHING:
-        return Step.RECONFIGURE, change
-    return step, f"{reason}; {change}"
+        return Step.RECONFIGURE, changes
+    if step is Step.KEEP:
+        return step, f"`__init__` unchanged: the instance is kept; {changes}"
+    return step, changes
 
 
-def describe_change(old: DeploymentSpec, new: DeploymentSpec) -> str:
-    """What is different, whatever step it takes; empty if nothing is."""
-    step, reason = _describe_step(old, new, True)  # noqa: FBT003 - private
-    return "" if step is Step.NOTHING else reason
+def _code_change(old: DeploymentSpec, new: DeploymentSpec) -> str:
+    """What of the code or its arguments differs, by name where the names are known."""
+    was, now = old.version, new.version
+    if (was.code, was.init) == (now.code, now.init):
+        return ""
+    if was.init == now.init:
+        return changed_parts(old.parts.code, new.parts.code) or "code changed"
+    makes = changed_parts(old.parts.init, new.parts.init)
+    if not makes:
+        return "`__init__` or its arguments changed"
+    at_init = {*old.parts.init, *new.parts.init}
+    rest = changed_parts(
+        _without(old.parts.code, at_init), _without(new.parts.code, at_init)
+    )
+    said = f"what makes the instance changed: {makes}"
+    return f"{said}; also {rest}" if rest else said
+
+
+def _without(parts: Mapping[str, str], names: set[str]) -> dict[str, str]:
+    return {name: each for name, each in parts.items() if name not in names}
+
+
+def _option_changes(old: DeploymentSpec, new: DeploymentSpec) -> list[str]:
+    return changed_options(old.options, new.options)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from workbench.errors import ScaleError, UnknownDeploymentError
 from workbench.spec.application import ApplicationSpec, DeployRequest
 from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.gate import Gate
 
 __all__ = ["ApplicationTarget", "RouteTakenError", "Target"]
 
@@ -23,6 +24,8 @@ class ApplicationTarget:
 
     spec: ApplicationSpec
     may_keep: bool = False
+    gate: Gate = field(default_factory=Gate)
+    """What `spec` must stand before it is live."""
     is_live: bool = False
     """The specification has been fully up once."""
     last_live: ApplicationSpec | None = None
@@ -33,6 +36,11 @@ class ApplicationTarget:
     """Seconds since the epoch."""
     is_stopped: bool = False
     """Failed with nothing to go back to: runs nothing until deployed again."""
+
+    @property
+    def running(self) -> ApplicationSpec | None:
+        """What runs of it, or is about to."""
+        return None if self.is_stopped else self.spec
 
     @property
     def deployments(self) -> tuple[DeploymentSpec, ...]:
@@ -59,6 +67,7 @@ class Target:
             ApplicationTarget(
                 spec=spec,
                 may_keep=request.may_keep,
+                gate=request.gate,
                 last_live=_last_live(before),
                 deployed_at=now,
             )
@@ -108,6 +117,14 @@ class Target:
         """The application should not run; nothing happens if it is unknown."""
         left = {key: app for key, app in self.applications.items() if key != name}
         return Target(applications=left)
+
+    def deployment(self, name: str, deployment: str) -> DeploymentSpec | None:
+        """The specification of one deployment, if there is one."""
+        app = self.applications.get(name)
+        for spec in app.spec.deployments if app else ():
+            if spec.name == deployment:
+                return spec
+        return None
 
     def blob_ids(self) -> set[str]:
         """Every blob that something here needs."""

@@ -8,6 +8,7 @@ import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from workbench.controller.judge import Count
 from workbench.observe.exposition import Family, render
 from workbench.observe.histogram import Histogram
 from workbench.spec.metrics import Sample
@@ -66,6 +67,12 @@ class Totals:
         """A process is gone."""
         self._points.pop(source, None)
 
+    def counts(self, app: str, ingress: str) -> tuple[Count, Count]:
+        """Requests to an application, and calls of its ingress, that ended so far."""
+        return _count(self._applications.get(app)), _count(
+            self._deployments.get(ingress)
+        )
+
     def text(self, sample: Sample | None) -> str:
         """All of it in Prometheus' text format; `sample` is how things are now."""
         now = [] if sample is None else list(_now(sample))
@@ -102,6 +109,12 @@ class Totals:
                 else:
                     family.add(point.tags, point.numbers[0])
         return families.values()
+
+
+def _count(total: _Total | None) -> Count:
+    if total is None:
+        return Count(buckets={})
+    return Count(buckets=dict(total.took.buckets), errors=total.errors)
 
 
 def _families(

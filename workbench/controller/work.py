@@ -6,7 +6,7 @@ the controller's loop stays the only place where replicas change.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -85,6 +85,8 @@ class ReplicaWork:
         # Who asks for the health of which replica.
         self._asking: dict[str, asyncio.Task[None]] = {}
         self.processes: dict[str, Process] = {}
+        self.before_traffic: Callable[[Replica], Awaitable[None]] = _at_once
+        """Waited for before a loaded replica takes calls; may raise why it must not."""
 
     async def start(self, replica: Replica) -> None:
         """Bring a replica up: place, take a shell, load the user's code."""
@@ -94,6 +96,8 @@ class ReplicaWork:
             placed = replace(replica, node_id=node_id)
             shell = await self._sit_down(placed)
             report = await self._load(shell, placed)
+            if not report.error:
+                await self.before_traffic(replace(placed, address=shell.about.address))
         except WorkbenchError as error:
             self._tell(replica.id, Event.FAILED, message=_named(error))
         except ProcessLookupError as error:
@@ -261,6 +265,10 @@ class Holders(Protocol):
     """Names what other deployments hold, for the sentence on a missing place."""
 
     def __call__(self, replica: Replica) -> list[tuple[str, dict[str, float]]]: ...
+
+
+async def _at_once(_replica: Replica) -> None:
+    """Nothing is waited for."""
 
 
 def _seat(replica: Replica, spec: DeploymentSpec) -> Seat:

@@ -28,6 +28,7 @@ from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
 from workbench.controller.proxies import ProxyKeeper
 from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import Replica
+from workbench.controller.smoke import sender
 from workbench.controller.versions import Versions
 from workbench.controller.work import ReplicaWork
 from workbench.errors import WorkbenchError
@@ -147,6 +148,9 @@ class _Control:
             holders=self._controller.holders,
             inquest=Inquest(self._socket_dir()),
         )
+        self._controller.work.before_traffic = self._controller.trials.before_traffic
+        self._controller.trials.send = sender(channel_secret(self._config.token))
+        self._controller.trials.measured = measurements
         self._controller.http_url = self._http_url
         self._controller.note = self._logs.note
         self._feed = EventFeed(

@@ -7,6 +7,7 @@ parsers, `completion` offers what they know.
 
 import argparse
 import difflib
+import json
 import keyword
 import re
 import shlex
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 from IPython.core.error import UsageError
 
 from workbench.spec.application import check_route_prefix
+from workbench.spec.gate import Smoke
 
 __all__ = [
     "HelpAsked",
@@ -27,6 +29,7 @@ __all__ = [
     "nearest",
     "route",
     "seconds",
+    "smoke_request",
     "variable",
 ]
 
@@ -148,6 +151,16 @@ def route(word: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
     return word
+
+
+def smoke_request(word: str) -> Smoke:
+    """A path, and after a space the JSON to send there."""
+    path, _, body = word.partition(" ")
+    try:
+        return Smoke.parse((path, json.loads(body)) if body.strip() else path)
+    except ValueError as error:
+        text = str(error).rstrip(".")
+        raise argparse.ArgumentTypeError(f"{word!r}: {text}") from None
 
 
 def count(of: str) -> Callable[[str], int]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from workbench.deployment import Application
 from workbench.spec.application import Owner
+from workbench.spec.gate import Gate
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, InstanceStatus, ServeStatus
 from workbench.versions import Diff, Versions
@@ -60,6 +61,7 @@ class Backend(Protocol):
         wait: bool,
         keep_instance: bool,
         owner: Owner,
+        gate: Gate,
         on_event: Callable[[DeployEvent], None],
         on_progress: Callable[[str], None],
     ) -> Deployed: ...

@@ -143,6 +143,8 @@ class Card:
                 track = row.replicas.get(event.replica, Track())
                 replicas = {**row.replicas, event.replica: track.with_event(event)}
                 return self._with_row(replace(row, replicas=replicas))
+            case EventKind.GATE:
+                return self.with_note(event.message)
             case EventKind.LIVE:
                 rows = tuple(_without_old(row) for row in self.rows)
                 return replace(self, phase=Phase.LIVE, url=event.url, rows=rows)

@@ -7,7 +7,7 @@ says in the end what is true.
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from workbench.deployment import Application
@@ -17,6 +17,7 @@ from workbench.notebook.card_view import card_view
 from workbench.notebook.display import Screen
 from workbench.notebook.tracebacks import show_only
 from workbench.spec.application import Owner
+from workbench.spec.gate import Gate
 from workbench.spec.status import (
     ApplicationStatus,
     ApplicationStatusOverview,
@@ -50,6 +51,7 @@ class Wishes:
     waits: bool
     variable: str | None
     owner: Owner
+    gate: Gate = field(default_factory=Gate)
 
 
 def deploy_and_show(
@@ -84,6 +86,7 @@ def _deploy(
             wait=wishes.waits,
             keep_instance=True,
             owner=wishes.owner,
+            gate=wishes.gate,
             on_event=card.on_event,
             on_progress=card.on_progress,
         )

@@ -21,6 +21,7 @@ from workbench.notebook.replica_errors import draw_error
 from workbench.notebook.twins import cell_twin, line_twin
 from workbench.notebook.verbs import CELL, VERBS, overview
 from workbench.spec.application import Owner
+from workbench.spec.gate import Gate
 
 __all__ = ["ServeMagics"]
 
@@ -105,6 +106,7 @@ class ServeMagics:
             waits=not asked.no_wait,
             variable=asked.out,
             owner=_owner(self._shell),
+            gate=Gate.parse(asked.smoke, asked.guard),
         )
 
     def _matchers(self) -> list[Matcher]:

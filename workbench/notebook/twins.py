@@ -65,6 +65,8 @@ def _missing_imports(source: str, wishes: Wishes) -> str:
     needed = [] if _imports(source, "serve") else [_SERVE]
     if not wishes.waits and not _imports(source, "api"):
         needed.append("from workbench import api")
+        if _gate(wishes):
+            needed.append("from workbench.spec.gate import Gate")
     return "\n".join([*needed, ""]) if needed else ""
 
 
@@ -90,7 +92,7 @@ def _scaled(replicas: int, expression: str) -> str:
 
 
 def _run_call(expression: str, wishes: Wishes, route: str) -> str:
-    where = f"name={wishes.name!r}, route_prefix={route!r}"
+    where = f"name={wishes.name!r}, route_prefix={route!r}{_gate(wishes)}"
     if wishes.waits:
         call = f"serve.run({expression}, {where})"
         after = ""
@@ -98,6 +100,21 @@ def _run_call(expression: str, wishes: Wishes, route: str) -> str:
         call = f"api.deploy({expression}, {where}, wait=False)"
         after = ".handle"
     return f"{wishes.variable} = {call}{after}" if wishes.variable else call
+
+
+def _gate(wishes: Wishes) -> str:
+    """As `serve.run` and `api.deploy` take it."""
+    smoke, guard = wishes.gate.smoke, wishes.gate.guard
+    if not smoke and guard is None:
+        return ""
+    requests = [
+        f"({each.path!r}, {_python(each.body)})" if each.body else repr(each.path)
+        for each in smoke
+    ]
+    parts = [f"smoke=[{', '.join(requests)}]"] if smoke else []
+    parts += [f"guard={guard.for_s:g}"] if guard else []
+    given = ", ".join(parts)
+    return f", {given}" if wishes.waits else f", gate=Gate.parse({given})"
 
 
 def _status(_asked: argparse.Namespace) -> str:

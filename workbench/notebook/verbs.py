@@ -12,6 +12,7 @@ from workbench.notebook.arguments import (
     count,
     route,
     seconds,
+    smoke_request,
     variable,
 )
 from workbench.spec.logs import LEVELS
@@ -57,6 +58,21 @@ def _cell() -> Parser:
         "--fresh",
         action="store_true",
         help="build new instances even where living ones could take the new code",
+    )
+    add(
+        "--smoke",
+        metavar="'/PATH JSON'",
+        action="append",
+        default=[],
+        type=smoke_request,
+        names=Names.PATH,
+        help="a request that new code must answer before it serves; may be repeated",
+    )
+    add(
+        "--guard",
+        metavar="S",
+        type=seconds,
+        help="watch its first S seconds; back to the old code if over 5 %% fail",
     )
     add("--no-wait", action="store_true", help="return before it is live")
     add(

@@ -29,6 +29,7 @@ from workbench.request import trace_headers
 from workbench.serve.config import grpc_options as as_grpc_options
 from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
+from workbench.spec.gate import Gate, Guard
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
 from workbench.spec.status import ServeStatus
@@ -46,6 +47,7 @@ if not _log.handlers:
 __all__ = [
     "Application",
     "Deployment",
+    "Guard",
     "HTTPOptions",
     "ReplicaContext",
     "ServeStatus",
@@ -99,12 +101,14 @@ def start(
         _log.warning(note)
 
 
-def run(
+def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     target: Application,
     *,
     blocking: bool = False,
     name: str = "default",
     route_prefix: str | None = "/",
+    smoke: object = (),
+    guard: object = None,
     local_testing_mode: bool = False,
     _local_testing_mode: bool = False,
 ) -> DeploymentHandle:
@@ -114,15 +118,26 @@ def run(
     is lost. With `blocking` it then waits for Ctrl-C. Starts an instance if none runs.
     With `local_testing_mode` it runs in this process instead, without Ray and HTTP.
 
+    A new version must stand its gate, or what served before serves again and a GateError
+    says why. `smoke` holds requests that it must answer, before it takes traffic where
+    that can be: each a path, (path, json), or a dict with path, method, json, expect (a
+    status; 200 by default) and answer (the JSON that must come). `guard` is for how many
+    seconds real traffic is watched, or a `serve.Guard` with other limits than 5 % failed
+    requests; this then waits until they are over. Both are off by default.
+
     Raises:
         TypeError: `target` is not an application.
-        ValueError: the route cannot be.
+        ValueError: the route, or something in the gate, cannot be.
         RuntimeError: it did not come up (a DeployError); what served before still does.
     """
     if local_testing_mode or _local_testing_mode:  # the latter is Ray Serve's name
         return run_local(target, name)
     deployed = api.deploy(
-        target, name=name, route_prefix=route_prefix, on_progress=_log.info
+        target,
+        name=name,
+        route_prefix=route_prefix,
+        gate=Gate.parse(smoke, guard),
+        on_progress=_log.info,
     )
     for warning in deployed.warnings:
         _log.warning(warning)

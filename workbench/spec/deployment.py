@@ -6,7 +6,14 @@ from typing import Self
 
 from workbench.spec.routing import BackpressureSpec, RoutingSpec
 
-__all__ = ["ActorOptions", "DeploymentOptions", "DeploymentSpec", "Kind", "Version"]
+__all__ = [
+    "ActorOptions",
+    "DeploymentOptions",
+    "DeploymentSpec",
+    "Kind",
+    "Parts",
+    "Version",
+]
 
 from enum import StrEnum
 
@@ -147,6 +154,19 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a deployment's code is made of, to say what of it changed.
+
+    Each part by its kind and name, for example `method Model.predict`, with a short
+    hash of it; numbers and the like by themselves, after an equals sign.
+    """
+
+    code: dict[str, str] = field(default_factory=dict)
+    init: dict[str, str] = field(default_factory=dict)
+    """Those that make an instance, and the bind arguments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSpec:
     """One deployment as the controller keeps it; blobs are named by their hash."""
 
@@ -158,3 +178,5 @@ class DeploymentSpec:
     """Id of the code blob (see `workbench.code`)."""
     args: str
     """Id of the blob with the bind arguments."""
+    parts: Parts = field(default_factory=Parts)
+    """Empty where they are unknown or too many."""

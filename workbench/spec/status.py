@@ -79,6 +79,8 @@ class EventKind(StrEnum):
     """A deployment's step was chosen: `step` and its `reason`."""
     REPLICA = "replica"
     """A replica changed state."""
+    GATE = "gate"
+    """What the deploy must stand has come so far: `message`."""
     LIVE = "live"
     """Every deployment serves the new version. The last event of a success."""
     FAILED = "failed"

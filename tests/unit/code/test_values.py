@@ -54,7 +54,7 @@ def back_and_forth(value) -> Any:
     return receive([bytes(part) for part in dump_value(value)])
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text() | st.binary(),

@@ -1,9 +1,12 @@
 """The least step between two versions."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.controller.world import make_request, make_spec
 from workbench.controller.rollout import choose_step, describe_deploy
+from workbench.spec.deployment import Parts
 from workbench.spec.status import Step
 
 OLD = make_spec().version
@@ -55,3 +58,63 @@ def test_each_deployment_of_an_application_is_described_apart():
     steps = {each.deployment: each.step for each in describe_deploy(before, after)}
 
     assert steps == {"A": Step.NOTHING, "B": Step.SWAP, "C": Step.START}
+
+
+def described(old, new, *, may_keep=True):
+    before = make_request(old).application
+    (taken,) = describe_deploy(before, make_request(new, may_keep=may_keep))
+    return taken.step, taken.reason
+
+
+def with_parts(spec, code, init=None):
+    return replace(
+        spec, parts=Parts(code=code, init=init or {"method A.__init__": "i"})
+    )
+
+
+def test_what_was_replaced_is_named():
+    old = with_parts(make_spec(), {"method A.__init__": "i", "method A.predict": "1"})
+    new = with_parts(
+        make_spec(code="c2", max_ongoing_requests=10, config="o2"),
+        {"method A.__init__": "i", "method A.predict": "2"},
+    )
+
+    assert described(old, new) == (
+        Step.KEEP,
+        (
+            "`__init__` unchanged: the instance is kept; "
+            "method `predict` replaced; max_ongoing_requests 5 → 10"
+        ),
+    )
+    assert described(old, new, may_keep=False) == (
+        Step.SWAP,
+        "method `predict` replaced; max_ongoing_requests 5 → 10",
+    )
+
+
+def test_why_an_instance_cannot_be_kept_is_said_first():
+    old = with_parts(make_spec(), {"method A.f": "1"}, {"argument weight": "=1"})
+    new = with_parts(
+        make_spec(code="c2", init="i2"),
+        {"method A.f": "2"},
+        {"argument weight": "=2"},
+    )
+
+    assert described(old, new) == (
+        Step.SWAP,
+        (
+            "what makes the instance changed: argument `weight` 1 → 2; "
+            "also method `f` replaced"
+        ),
+    )
+
+
+def test_unnamed_changes_are_told_in_general():
+    assert described(make_spec(), make_spec(code="c2", init="i2")) == (
+        Step.SWAP,
+        "`__init__` or its arguments changed",
+    )
+    assert described(make_spec(), make_spec()) == (
+        Step.NOTHING,
+        "code, arguments and options are the same",
+    )

@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.deployment import Application
 from workbench.spec.application import Owner
+from workbench.spec.gate import Gate
 from workbench.spec.logs import LogPage, LogQuery, LogRecord
 from workbench.spec.status import (
     ApplicationStatus,
@@ -75,6 +76,7 @@ class Asked:
     may_keep: bool
     wait: bool
     owner: Owner
+    gate: Gate
 
 
 class FakeBackend:
@@ -105,10 +107,13 @@ class FakeBackend:
         wait: bool,
         keep_instance: bool,
         owner: Owner,
+        gate: Gate,
         on_event: Callable[[DeployEvent], None],
         on_progress: Callable[[str], None],
     ) -> Deployed:
-        self.deploys.append(Asked(target, name, route_prefix, may_keep, wait, owner))
+        self.deploys.append(
+            Asked(target, name, route_prefix, may_keep, wait, owner, gate)
+        )
         if self.instance is None:
             on_progress("Ray is up")
             self.instance = INSTANCE
