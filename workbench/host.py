@@ -89,6 +89,7 @@ async def _serve(plan: LaunchPlan, ray_version: str, reports: _Reports) -> None:
             home=plan.home,
             http=plan.http,
             spare_shells=plan.spare_shells,
+            kept_versions=plan.kept_versions,
             ray_version=ray_version,
             launcher_pid=os.getppid(),
             is_embedded=plan.ray_address is None,

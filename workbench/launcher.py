@@ -45,6 +45,7 @@ class LaunchPlan:
     num_cpus: int
     object_store_mb: int
     spare_shells: int
+    kept_versions: int
     http: HTTPOptions
     home: str
     """Directory of sockets, Ray's session and the log; removed at the end."""

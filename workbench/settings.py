@@ -36,6 +36,8 @@ class Settings:
     spare_shells: int = 2
     """`WORKBENCH_SPARE_SHELLS`: warm processes kept ready for new replicas, and more
     for a while after many started at a time; 0 keeps none."""
+    kept_versions: int = 10
+    """`WORKBENCH_KEPT_VERSIONS`: of each application, to bring back without its author."""
     start_timeout_s: float = 120.0
     """`WORKBENCH_START_TIMEOUT_S`: patience while an instance comes up."""
     runtime_dir: Path = field(default_factory=Path)
@@ -62,6 +64,7 @@ class Settings:
                 "WORKBENCH_OBJECT_STORE_MB", default.object_store_mb
             ),
             spare_shells=_number("WORKBENCH_SPARE_SHELLS", default.spare_shells),
+            kept_versions=_number("WORKBENCH_KEPT_VERSIONS", default.kept_versions),
             start_timeout_s=_number(
                 "WORKBENCH_START_TIMEOUT_S", int(default.start_timeout_s)
             ),

@@ -63,6 +63,7 @@ def start_instance(
         num_cpus=settings.num_cpus,
         object_store_mb=settings.object_store_mb,
         spare_shells=settings.spare_shells,
+        kept_versions=settings.kept_versions,
         http=http,
         grpc=grpc,
         home=str(home),

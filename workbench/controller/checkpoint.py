@@ -16,7 +16,7 @@ __all__ = ["Checkpoint", "CheckpointStore", "Store"]
 _log = logging.getLogger("workbench.controller")
 
 _FORMAT = 1
-_NO_HISTORY = History()
+_KEPT_VERSIONS = History().most_kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,9 @@ class Store(Protocol):
 class CheckpointStore:
     """Reads and writes checkpoints, histories and blobs."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, kept_versions: int = _KEPT_VERSIONS) -> None:
         self._store = store
-        self.history = _NO_HISTORY
+        self.history = History(most_kept=kept_versions)
         """As stored, or about to be: one value for each application, so that a change
         of one does not write all others again."""
         self._stored: dict[str, tuple[Record, ...]] = {}

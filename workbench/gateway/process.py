@@ -129,7 +129,7 @@ class _Control:
 
     async def start(self) -> Credentials:
         """Bring everything up; an earlier controller's processes are taken over."""
-        store = CheckpointStore(self._cluster)
+        store = CheckpointStore(self._cluster, self._config.kept_versions)
         checkpoint = await store.read()
         publisher = self._publisher = Publisher()
         publisher.hear(Said, self._logs.hear)

@@ -21,6 +21,7 @@ class ControlConfig:
     """Directory for sockets on each host."""
     http: HTTPOptions
     spare_shells: int
+    kept_versions: int
     ray_version: str
     launcher_pid: int
     is_embedded: bool
