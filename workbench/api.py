@@ -5,16 +5,15 @@ line parse and show; all of them end here.
 """
 
 import atexit
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from workbench import errors
-from workbench.build import build
+from workbench.build import Build, build, in_notebook, project_root
 from workbench.client import Client
 from workbench.cluster.attach import connected_address
 from workbench.code.services import pack_services
@@ -50,6 +49,7 @@ __all__ = [
     "query",
     "rollback",
     "scale",
+    "send",
     "shutdown",
     "start",
     "status",
@@ -121,7 +121,6 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         GateError: it did not stand what `gate` asks; what served before serves again.
         DeployError: anything else that kept it from coming up.
     """
-    _check_application(target)
     began = time.monotonic()
     made = build(
         target,
@@ -130,14 +129,35 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         may_keep=may_keep,
         owner=owner,
         gate=gate,
-        root=_project_root(),
+        root=project_root(),
     )
+    deployed = send(
+        made,
+        wait=wait,
+        keep_instance=keep_instance,
+        on_event=on_event,
+        on_progress=on_progress,
+    )
+    return replace(deployed, took_s=time.monotonic() - began)
+
+
+def send(
+    made: Build,
+    *,
+    wait: bool = True,
+    keep_instance: bool | None = None,
+    on_event: Callable[[DeployEvent], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Deployed:
+    """Deploy what was built; else as `deploy`."""
+    began = time.monotonic()
     client = _get_client(None, keep_instance, on_progress)
+    spec = made.request.application
     return follow(
         client,
         client.deploy(made.request, on_event),
-        name=name,
-        ingress=made.request.application.ingress,
+        name=spec.name,
+        ingress=spec.ingress,
         wait=wait,
         began_s=began,
         warnings=made.warnings,
@@ -352,8 +372,8 @@ def _get_client(
         started = start_instance(
             settings,
             http=http or HTTPOptions(host=settings.http_host, port=settings.http_port),
-            grpc=pack_services(grpc, _project_root()),
-            keep=_in_notebook() if keep is None else keep,
+            grpc=pack_services(grpc, project_root()),
+            keep=in_notebook() if keep is None else keep,
             ray_address=ray_address or settings.ray_address,
             on_progress=on_progress,
         )
@@ -398,26 +418,6 @@ def _check_same_door(
         raise errors.InstanceError(msg, hint)
 
 
-def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules
-
-
-def _project_root() -> Path:
-    """Directory whose modules are the user's own: the script's, else the current one."""
-    main = sys.modules.get("__main__")
-    file = getattr(main, "__file__", None)
-    if file and not _in_notebook():
-        here = Path(file).resolve().parent
-        # A tool such as pytest is the script: then the user's code is where they are.
-        if not here.is_relative_to(Path(sys.prefix).resolve()):
-            return here
-    return Path.cwd()
-
-
-def _check_application(target: object) -> None:
-    if not isinstance(target, Application):
-        msg = f"Give an application, made by .bind(); got {target!r}."
-        raise TypeError(msg)
 
 
 def _no_application(name: str, found: ServeStatus) -> errors.WorkbenchError:

@@ -1,11 +1,14 @@
 """From a bound application to what is sent to an instance."""
 
 import hashlib
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from workbench.code.directories import contents, located
 from workbench.code.ship import Shipment, ship
 from workbench.deployment import Application, Deployment
 from workbench.handle import DeploymentHandle
@@ -18,7 +21,7 @@ from workbench.spec.application import (
 from workbench.spec.deployment import DeploymentOptions, DeploymentSpec, Kind, Version
 from workbench.spec.gate import Gate
 
-__all__ = ["Build", "build"]
+__all__ = ["Adjust", "Build", "build", "in_notebook", "project_root"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,11 @@ class Build:
     warnings: tuple[str, ...]
 
 
-def build(  # noqa: PLR0913 - all that a deploy says
+Adjust = Callable[[str, Deployment], Deployment]
+"""Another form of a deployment, which has this name in its application."""
+
+
+def build(  # noqa: PLR0913 - one keyword per thing a front end may say
     app: Application,
     *,
     name: str,
@@ -40,18 +47,26 @@ def build(  # noqa: PLR0913 - all that a deploy says
     owner: Owner | None = None,
     gate: Gate | None = None,
     root: Path,
+    adjust: Adjust = lambda _, made: made,
 ) -> Build:
     """Ship every deployment that `app` reaches; `root` holds its local modules.
 
+    `adjust` is shown each deployment with its name and may change its options.
+
     Raises:
+        TypeError: `app` is no application.
         ValueError: a name or route that cannot be.
         ShippingError: something that a deployment uses cannot travel.
     """
+    given: object = app
+    if not isinstance(given, Application):
+        msg = f"Give an application, made by .bind(); got {given!r}."
+        raise TypeError(msg)
     if not name:
         msg = "An application needs a name that is not empty."
         raise ValueError(msg)
     check_route_prefix(route_prefix)
-    graph = _Graph(name, root)
+    graph = _Graph(name, root, adjust)
     graph.add(app)
     graph.ship_all()
     spec = ApplicationSpec(
@@ -73,12 +88,30 @@ def build(  # noqa: PLR0913 - all that a deploy says
     )
 
 
+def in_notebook() -> bool:
+    """Whether this process is a notebook's kernel."""
+    return "ipykernel" in sys.modules
+
+
+def project_root() -> Path:
+    """Directory whose modules are the user's own: the script's, else the current one."""
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    if file and not in_notebook():
+        here = Path(file).resolve().parent
+        # A tool such as pytest is the script: then the user's code is where they are.
+        if not here.is_relative_to(Path(sys.prefix).resolve()):
+            return here
+    return Path.cwd()
+
+
 class _Graph:
     """The deployments of one application, found while their arguments are pickled."""
 
-    def __init__(self, app_name: str, root: Path) -> None:
+    def __init__(self, app_name: str, root: Path, adjust: Adjust) -> None:
         self._app_name = app_name
         self._root = root
+        self._adjust = adjust
         self._waiting: list[Application] = []
         self.names: dict[int, str] = {}
         self.bound: dict[str, Application] = {}
@@ -106,7 +139,10 @@ class _Graph:
                 substitute=self._handle_for,
             )
             self.warnings += made.warnings
-            self.specs.append(self._spec(self.names[id(app)], app.deployment, made))
+            name = self.names[id(app)]
+            self.specs.append(
+                self._spec(name, self._adjust(name, app.deployment), made)
+            )
         self._check_one_ingress()
 
     def _handle_for(self, value: object) -> object | None:
@@ -128,6 +164,10 @@ class _Graph:
         self, name: str, made_from: Deployment, shipment: Shipment
     ) -> DeploymentSpec:
         options = made_from.deployment_options
+        actor = options.ray_actor_options
+        if actor.runtime_env:
+            actor = replace(actor, runtime_env=located(actor.runtime_env))
+            options = replace(options, ray_actor_options=actor)
         return DeploymentSpec(
             name=name,
             kind=made_from.kind,
@@ -169,7 +209,9 @@ def _version(kind: Kind, options: DeploymentOptions, shipment: Shipment) -> Vers
     return Version(
         code=_digest(kind, shipment.code_hash),
         init=_digest(kind, shipment.init_hash),
-        placement=_digest(options.ray_actor_options),
+        placement=_digest(
+            options.ray_actor_options, contents(options.ray_actor_options.runtime_env)
+        ),
         config=_digest(in_place),
     )
 

@@ -6,7 +6,10 @@ import sys
 import time
 from dataclasses import replace
 
+import msgspec
+
 from workbench import __version__, api
+from workbench.commands import add_deploy_commands
 from workbench.errors import WorkbenchError
 from workbench.instance import find
 from workbench.settings import Settings
@@ -36,8 +39,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="workbench", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="start an instance that stays, or find it")
-    up.add_argument("--port", type=int, help="HTTP port (default: 8000 or next free)")
+    add_deploy_commands(commands)
+    # `start` and the other names in brackets are those of Ray Serve's command line.
+    up = commands.add_parser(
+        "up", aliases=["start"], help="start an instance that stays, or find it"
+    )
+    up.add_argument("--host", "--http-host", help="HTTP address (default: loopback)")
+    up.add_argument(
+        "--port", "--http-port", type=int, help="HTTP port (default: 8000 or next free)"
+    )
     up.add_argument(
         "--grpc-port", type=int, help="gRPC port (default: 9000 or next free)"
     )
@@ -49,11 +59,15 @@ def _parser() -> argparse.ArgumentParser:
         help="serve these by gRPC: add_XServicer_to_server of generated code",
     )
     up.set_defaults(run=_up)
-    for name, run, text in (
-        ("status", _status, "show what runs"),
-        ("down", _down, "end the instance"),
-    ):
-        commands.add_parser(name, help=text).set_defaults(run=run)
+    status = commands.add_parser("status", help="show what runs")
+    status.add_argument("-n", "--name", help="of this application only")
+    status.add_argument("--yaml", action="store_true", help="all of it, as YAML")
+    status.set_defaults(run=_status)
+    down = commands.add_parser(
+        "down", aliases=["shutdown"], help="end the instance and all that it serves"
+    )
+    down.add_argument("-y", "--yes", action="store_true", help="never asks anyway")
+    down.set_defaults(run=_down)
     delete = commands.add_parser("delete", help="stop one application")
     delete.add_argument("name")
     delete.set_defaults(run=_delete)
@@ -99,7 +113,7 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
 def _up(options: argparse.Namespace) -> None:
     settings = Settings.from_environment()
     http = HTTPOptions(
-        host=settings.http_host,
+        host=options.host or settings.http_host,
         port=options.port if options.port is not None else settings.http_port,
     )
     grpc = GRPCOptions(
@@ -109,7 +123,7 @@ def _up(options: argparse.Namespace) -> None:
     api.start(
         http=http, grpc=grpc, keep=True, on_progress=lambda text: print(f"… {text}")
     )
-    _status(options)
+    print("\n".join(_lines(api.status())))
     file = find(settings.runtime_dir, only_kept=False)
     if file is not None:
         # The token itself stays off the screen, which others may see.
@@ -118,8 +132,15 @@ def _up(options: argparse.Namespace) -> None:
         print(f"  its token stands in {where}")
 
 
-def _status(_options: argparse.Namespace) -> None:
-    print("\n".join(_lines(api.status())))
+def _status(options: argparse.Namespace) -> None:
+    found = api.status()
+    if options.name is not None:
+        apps = {k: app for k, app in found.applications.items() if k == options.name}
+        found = replace(found, applications=apps)
+    if options.yaml:
+        print(msgspec.yaml.encode(found).decode(), end="")
+    else:
+        print("\n".join(_lines(found)))
 
 
 def _down(_options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@
     ├── UnknownVersionError (LookupError)  no version of that name is kept
     ├── ScaleError (ValueError)    a number of replicas that cannot be
     ├── LogQueryError (ValueError) records asked for that cannot be
+    ├── ConfigError (ValueError)   a config file, or what it names, that cannot be
     ├── CallError                  one call to a deployment went wrong
     │   ├── RemoteError            the user's code raised (also is its own type)
     │   ├── NoSuchMethodError      the deployment has no method of that name
@@ -40,6 +41,7 @@ __all__ = [
     "BackPressureError",
     "BatchError",
     "CallError",
+    "ConfigError",
     "ConstructorError",
     "DeployError",
     "DeploymentUnavailableError",
@@ -191,6 +193,12 @@ class LogQueryError(WorkbenchError, ValueError):
     """Log records cannot be asked for like that."""
 
     hint = "The message names the value and what it may be."
+
+
+class ConfigError(WorkbenchError, ValueError):
+    """A config file, or what it names, cannot be deployed."""
+
+    hint = "Mend the field that the message names; nothing of the file was deployed."
 
 
 class CallError(WorkbenchError):

@@ -24,6 +24,8 @@ from ray.util.scheduling_strategies import (
     PlacementGroupSchedulingStrategy,
 )
 
+from workbench.cluster.environment import packed
+
 __all__ = ["NAMESPACE", "Node", "Process", "RayCluster", "Reservation"]
 
 NAMESPACE = "workbench"
@@ -119,7 +121,7 @@ class RayCluster:
                 node_id, soft=False
             )
         if runtime_env:
-            options["runtime_env"] = runtime_env
+            options["runtime_env"] = await asyncio.to_thread(packed, runtime_env)
         make: Any = ray.remote(body).options(**options).remote
         return Process(name, await asyncio.to_thread(make, config))
 

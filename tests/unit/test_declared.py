@@ -1,0 +1,216 @@
+"""What config files declare becomes what is sent, without anything that runs."""
+
+import textwrap
+
+import pytest
+
+from workbench.declared import read_declared, write_config
+from workbench.errors import ConfigError
+from workbench.import_path import forget_local_modules, load_application
+
+MODULE = """
+    import pydantic
+    from workbench import serve
+
+    @serve.deployment(ray_actor_options={"num_cpus": 0.5, "runtime_env": {"env_vars": {"A": "code", "B": "code"}}})
+    class Leaf:
+        pass
+
+    @serve.deployment(num_replicas=2, user_config={"from": "code"})
+    class Root:
+        def __init__(self, leaf, greeting="none"):
+            self.greeting = greeting
+
+        def reconfigure(self, config):
+            self.config = config
+
+    app = Root.bind(Leaf.bind())
+    unbound = Root
+    number = 7
+
+    def from_dict(args):
+        return Root.bind(Leaf.bind(), args["greeting"])
+
+    class Args(pydantic.BaseModel):
+        greeting: str
+        times: int = 1
+
+    def from_model(args: Args):
+        return Root.bind(Leaf.bind(), args.greeting * args.times)
+
+    def from_two(one, two):
+        return app
+
+    def from_nothing(args: dict):
+        return None
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A directory with a module, which this process forgets again."""
+    (tmp_path / "declared_app.py").write_text(textwrap.dedent(MODULE))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    forget_local_modules(tmp_path)
+
+
+def declared(project, text):
+    path = project / "config.yaml"
+    path.write_text(textwrap.dedent(text))
+    return read_declared(path, project)
+
+
+def deployments(built):
+    return {each.name: each for each in built.request.application.deployments}
+
+
+def test_options_of_the_file_win_over_the_code(project):
+    (built,) = declared(
+        project,
+        """
+        applications:
+        - import_path: declared_app:app
+          deployments:
+          - name: Root
+            num_replicas: 3
+            user_config: {from: file}
+            max_ongoing_requests: 9
+        """,
+    ).build()
+
+    options = deployments(built)["Root"].options
+    assert (options.num_replicas, options.max_ongoing_requests) == (3, 9)
+    assert options.user_config == {"from": "file"}
+    assert built.request.may_keep is False
+    assert built.request.application.owner.notebook.endswith("config.yaml")
+
+
+def test_without_an_override_the_code_counts(project):
+    (built,) = declared(
+        project, "applications: [{import_path: declared_app.app}]"
+    ).build()
+
+    assert deployments(built)["Root"].options.num_replicas == 2
+
+
+def test_environments_are_merged_the_inner_one_wins(project):
+    (built,) = declared(
+        project,
+        """
+        applications:
+        - import_path: declared_app:app
+          runtime_env: {env_vars: {B: file, C: file}}
+        """,
+    ).build()
+
+    leaf, root = (
+        deployments(built)[name].options.ray_actor_options for name in ("Leaf", "Root")
+    )
+    assert leaf.num_cpus == 0.5
+    assert leaf.runtime_env == {"env_vars": {"A": "code", "B": "code", "C": "file"}}
+    assert root.runtime_env == {"env_vars": {"B": "file", "C": "file"}}
+
+
+def test_an_unchanged_file_is_an_unchanged_version(project):
+    text = "applications: [{import_path: declared_app:app}]"
+    (first,), (second,) = (
+        declared(project, text).build(),
+        declared(project, text).build(),
+    )
+
+    assert [each.version for each in first.request.application.deployments] == [
+        each.version for each in second.request.application.deployments
+    ]
+
+
+@pytest.mark.parametrize(
+    ("application", "message"),
+    [
+        ("{import_path: nowhere_at_all:app}", "no module 'nowhere_at_all'"),
+        ("{import_path: 'declared_app:nope'}", "has no 'nope'"),
+        ("{import_path: nocolon}", "no import path"),
+        (
+            "{import_path: 'declared_app:unbound'}",
+            "is a deployment, not an application",
+        ),
+        ("{import_path: 'declared_app:number'}", "is 7, which is no application"),
+        ("{import_path: 'declared_app:app', args: {a: 1}}", "but args are given"),
+        ("{import_path: 'declared_app:from_two', args: {a: 1}}", "has 2 parameters"),
+        ("{import_path: 'declared_app:from_nothing'}", "returned None"),
+        (
+            "{import_path: 'declared_app:from_model', args: {times: x}}",
+            r"(?s)args do not fit Args.*greeting",
+        ),
+        (
+            "{import_path: 'declared_app:app', deployments: [{name: Nope}]}",
+            r"\$.applications\[0\].deployments\[0\].name: .*no deployment 'Nope'",
+        ),
+        (
+            "{import_path: 'declared_app:app', deployments: [{name: Root, num_replicas: 0}]}",
+            r"\$.applications\[0\].deployments\[0\]: num_replicas must be at least 1",
+        ),
+        (
+            "{import_path: 'declared_app:app', deployments: [{name: Root, speed: 1}]}",
+            r"deployments\[0\]: Unknown option 'speed'",
+        ),
+        (
+            "{import_path: 'declared_app:app', runtime_env: {working_dir: 'https://x/y.zip'}}",
+            r"runtime_env.working_dir .* is no directory",
+        ),
+    ],
+)
+def test_mistakes_say_where_they_are(project, application, message):
+    with pytest.raises(ConfigError, match=message):
+        declared(project, f"applications: [{application}]").build()
+
+
+def test_a_module_missing_inside_the_users_own_is_their_traceback(project):
+    (project / "declared_broken.py").write_text("import no_such_module_at_all\n")
+
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
+        load_application("declared_broken:app", {}, project)
+
+
+def test_builders_get_a_dict_or_their_model(project):
+    by_dict = load_application("declared_app:from_dict", {"greeting": "hi"}, project)
+    by_model = load_application(
+        "declared_app:from_model", {"greeting": "hi", "times": "2"}, project
+    )
+
+    assert (by_dict.args[1], by_model.args[1]) == ("hi", "hihi")
+
+
+def test_forgotten_modules_are_read_anew(project):
+    load_application("declared_app:app", {}, project)
+    source = textwrap.dedent(MODULE).replace("num_replicas=2", "num_replicas=12")
+    (project / "declared_app.py").write_text(source)
+
+    forget_local_modules(project)
+
+    app = load_application("declared_app:app", {}, project)
+    assert app.deployment.num_replicas == 12
+
+
+def test_a_written_file_declares_the_same(project):
+    (built,) = declared(
+        project, "applications: [{import_path: declared_app:app}]"
+    ).build()
+
+    text = write_config({"declared_app:app": built})
+    (again,) = declared(project, text).build()
+
+    assert "num_replicas: 2" in text
+    for name, spec in deployments(built).items():
+        assert deployments(again)[name].options == spec.options
+
+
+def test_several_applications_get_routes_of_their_own(project):
+    (built,) = declared(
+        project, "applications: [{import_path: declared_app:app}]"
+    ).build()
+
+    text = write_config({"declared_app:app": built, "declared_app.app": built})
+
+    assert "route_prefix: /app1" in text
+    assert "route_prefix: /app2" in text
