@@ -418,8 +418,6 @@ def _check_same_door(
         raise errors.InstanceError(msg, hint)
 
 
-
-
 def _no_application(name: str, found: ServeStatus) -> errors.WorkbenchError:
     return errors.DeploymentUnavailableError(
         f"There is no application {name!r}; running are {list(found.applications)}."

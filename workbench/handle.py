@@ -21,6 +21,7 @@ __all__ = [
     "DeploymentHandle",
     "DeploymentResponse",
     "DeploymentResponseGenerator",
+    "ingress_of",
     "set_local_runtime",
     "set_runtime",
 ]
@@ -48,6 +49,16 @@ def set_local_runtime(app_name: str, runtime: Runtime | None) -> None:
         _local_runtimes.pop(app_name, None)
     else:
         _local_runtimes[app_name] = runtime
+
+
+def ingress_of(app_name: str) -> str | None:
+    """Name of the deployment that calls of an application enter; None: not known here.
+
+    A replica knows it of every application, a script only of local ones.
+    """
+    runtime = _local_runtimes.get(app_name, _runtime)
+    ingresses: dict[str, str] = getattr(runtime and runtime.router, "ingresses", {})
+    return ingresses.get(app_name, "").partition("#")[2] or None
 
 
 def _get_runtime(app_name: str) -> Runtime:

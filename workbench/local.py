@@ -111,7 +111,12 @@ class _LocalApplication:
             path = self._directory / f"{len(self._replicas)}.sock"
             await replica.start(made.request.blobs[spec.args], path, self._secret)
             entries = tuple(each.entry() for each in self._replicas)
-            self._router.update(Table(version=len(self._replicas), deployments=entries))
+            table = Table(
+                version=len(self._replicas),
+                deployments=entries,
+                ingresses={self._name: f"{self._name}#{spec.name}"},
+            )
+            self._router.update(table)
 
     async def _stop(self) -> None:
         for replica in reversed(self._replicas):

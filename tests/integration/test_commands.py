@@ -137,6 +137,7 @@ def test_replicas_run_in_the_working_dir(app_name, project, http, url):
 
 def test_run_reloads_and_ends_with_ctrl_c(app_name, project, http, url):
     file = find(Settings.from_environment().runtime_dir, only_kept=False)
+    assert file is not None
     command = [sys.executable, "-m", "workbench.cli", "run", "spoken:build", "name=ann"]
     options = ["--address", file.url, "--name", app_name, "--reload"]
     process = subprocess.Popen(

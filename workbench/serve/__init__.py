@@ -14,14 +14,15 @@ A Ray Serve program ports by changing the import line.
 
 import logging
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench import api
-from workbench.api import connect, diff, get_app_handle, shutdown, status, versions
+from workbench.api import connect, diff, shutdown, status, versions
 from workbench.deployment import Application, Deployment, deployment, ingress
-from workbench.errors import WorkbenchError
-from workbench.handle import DeploymentHandle
-from workbench.local import delete_local, run_local
+from workbench.errors import DeploymentUnavailableError, WorkbenchError
+from workbench.handle import DeploymentHandle, ingress_of
+from workbench.local import delete_local, local_applications, run_local
 from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.replica.multiplex import get_multiplexed_model_id, multiplexed
@@ -29,6 +30,8 @@ from workbench.request import trace_headers
 from workbench.serve.config import grpc_options as as_grpc_options
 from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
+from workbench.serve.many import RunTarget, run_all, shutdown_async
+from workbench.serve.refused import check_options, check_proxy_location, missing_name
 from workbench.spec.gate import Gate, Guard
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
@@ -50,6 +53,7 @@ __all__ = [
     "Guard",
     "HTTPOptions",
     "ReplicaContext",
+    "RunTarget",
     "ServeStatus",
     "batch",
     "connect",
@@ -66,7 +70,9 @@ __all__ = [
     "panel",
     "rollback",
     "run",
+    "run_many",
     "shutdown",
+    "shutdown_async",
     "start",
     "status",
     "trace_headers",
@@ -75,22 +81,28 @@ __all__ = [
 
 
 def start(
-    *,
+    proxy_location: object = None,
     http_options: HTTPOptions | dict[str, object] | None = None,
     grpc_options: GRPCOptions | dict[str, object] | None = None,
+    *,
     keep: bool | None = None,
+    **others: object,
 ) -> None:
     """Start an instance, or use the one that runs.
 
     With `keep` it outlives this process (a notebook's default); a script's ends with
     it. Options of a running proxy cannot change: asking for another port is an error.
     With `grpc_options` that name services it speaks gRPC, too.
+    The proxy is on the head node; `proxy_location` EveryNode is taken to mean that.
 
     Raises:
+        NotOfferedError: an option that Ray Serve has and this has not.
         PortBusyError: a port asked for by number is taken.
         StartError: the instance did not come up.
         ModuleNotFoundError, ValueError: an import path of a service leads nowhere.
     """
+    check_options(others)
+    check_proxy_location(proxy_location)
     found = api.start(
         http=as_http_options(http_options),
         grpc=as_grpc_options(grpc_options),
@@ -103,14 +115,15 @@ def start(
 
 def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     target: Application,
-    *,
-    blocking: bool = False,
+    blocking: bool = False,  # noqa: FBT001, FBT002 - as above
     name: str = "default",
     route_prefix: str | None = "/",
+    *,
     smoke: object = (),
     guard: object = None,
     local_testing_mode: bool = False,
     _local_testing_mode: bool = False,
+    **others: object,
 ) -> DeploymentHandle:
     """Deploy an application, wait until it serves, and return a handle to it.
 
@@ -128,8 +141,10 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     Raises:
         TypeError: `target` is not an application.
         ValueError: the route, or something in the gate, cannot be.
+        NotOfferedError: an option that Ray Serve has and this has not.
         RuntimeError: it did not come up (a DeployError); what served before still does.
     """
+    check_options(others)
     if local_testing_mode or _local_testing_mode:  # the latter is Ray Serve's name
         return run_local(target, name)
     deployed = api.deploy(
@@ -144,8 +159,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     where = f" at {deployed.url}" if deployed.url else ", reached by its handle"
     _log.info("%s is live%s (%.2f s)", name, where, deployed.took_s)
     if blocking:
-        while True:
-            threading.Event().wait(1.0)
+        _block()
     return deployed.handle
 
 
@@ -166,10 +180,58 @@ def rollback(app: str, version: str | int | None = None) -> DeploymentHandle:
     return deployed.handle
 
 
-def delete(name: str) -> None:
+def run_many(
+    targets: Sequence[RunTarget],
+    blocking: bool = False,  # noqa: FBT001, FBT002 - as in Ray Serve
+    *,
+    wait_for_ingress_deployment_creation: bool = True,  # noqa: ARG001 - handles need none
+    wait_for_applications_running: bool = True,
+    _local_testing_mode: bool = False,
+    **others: object,
+) -> list[DeploymentHandle]:
+    """Deploy several applications side by side, and return a handle to each.
+
+    None is deployed if one of them cannot be packed.
+
+    Raises:
+        ValueError: no target, or two of one name.
+        RuntimeError: one did not come up (a DeployError).
+    """
+    check_options(others)
+    handles = run_all(
+        targets, wait=wait_for_applications_running, is_local=_local_testing_mode
+    )
+    if blocking:
+        _block()
+    return handles
+
+
+def delete(name: str, _blocking: bool = True) -> None:  # noqa: FBT001, FBT002 - as in Ray Serve
     """Stop an application and wait until it is gone; an unknown name is ignored."""
-    if not delete_local(name):
+    if delete_local(name):
+        return
+    if _blocking:
         api.delete(name)
+    else:
+        threading.Thread(target=api.delete, args=(name,), daemon=True).start()
+
+
+def get_app_handle(name: str) -> DeploymentHandle:
+    """A handle to the deployment that calls of an application enter.
+
+    Raises:
+        NoInstanceError: nothing runs.
+        DeploymentUnavailableError: there is no application of that name.
+    """
+    try:
+        get_replica_context()
+    except WorkbenchError:
+        if name not in local_applications():
+            return api.get_app_handle(name)
+    if (ingress := ingress_of(name)) is None:
+        msg = f"There is no application {name!r}."
+        raise DeploymentUnavailableError(msg)
+    return DeploymentHandle(ingress, name)
 
 
 def get_deployment_handle(
@@ -189,6 +251,16 @@ def get_deployment_handle(
             raise WorkbenchError(msg, 'For example app_name="default".') from None
         return api.get_deployment_handle(deployment_name, app_name)
     return DeploymentHandle(deployment_name, app_name or here.app_name)
+
+
+def __getattr__(name: str) -> object:
+    raise missing_name(name)
+
+
+def _block() -> None:
+    """Wait for Ctrl-C."""
+    while True:
+        threading.Event().wait(1.0)
 
 
 def panel(app: str = "default") -> "Panel":

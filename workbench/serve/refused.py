@@ -1,0 +1,78 @@
+"""What Ray Serve takes and Workbench does not: each by its name, with what to do instead.
+
+Nothing that a ported program asks for is passed over in silence. Values under which an
+option asks for nothing are taken.
+"""
+
+from collections.abc import Mapping
+
+from workbench.errors import WorkbenchError
+
+__all__ = ["NotOfferedError", "check_options", "check_proxy_location", "missing_name"]
+
+_OPTIONS = {
+    "controller_options": "the controller takes no options",
+    "external_scaler_enabled": "scale with serve.run or `workbench scale`, always",
+    "http_host": "use http_options={'host': ...}",
+    "http_middlewares": "put middleware into the FastAPI app, where it also runs",
+    "http_port": "use http_options={'port': ...}",
+    "logging_config": "set it on each deployment",
+    "tracing_config": "traceparent headers are passed on without it",
+}
+
+_NAMES = {
+    "ControllerOptions": _OPTIONS["controller_options"],
+    "TracingConfig": _OPTIONS["tracing_config"],
+    "get_deployment_actor": "start a Ray actor by name in __init__, get_if_exists=True",
+    "get_deployment_actor_context": "give your actor what it needs as arguments",
+    "llm": "write a deployment around the engine",
+    "task_consumer": "let a deployment read the queue in a task of its own",
+}
+
+
+class NotOfferedError(WorkbenchError, TypeError):
+    """Ray Serve has it and Workbench does not."""
+
+    hint = "Leave it away; the message says what to do instead."
+
+
+def check_options(given: Mapping[str, object]) -> None:
+    """Refuse options that would have an effect in Ray Serve and have none here.
+
+    Raises:
+        NotOfferedError: one is set; says what to do instead.
+        TypeError: Ray Serve has none of that name either.
+    """
+    for name, value in given.items():
+        if name not in _OPTIONS:
+            msg = f"There is no option {name!r}."
+            raise TypeError(msg)
+        if value not in (None, False, [], ()):
+            msg = f"{name} of Ray Serve is not offered: {_OPTIONS[name]}."
+            raise NotOfferedError(msg)
+
+
+def check_proxy_location(given: object) -> None:
+    """Refuse a place for proxies that cannot be had.
+
+    Raises:
+        ValueError: no such place.
+        NotOfferedError: instances without HTTP.
+    """
+    place = getattr(given, "value", given)
+    if place not in {None, "EveryNode", "HeadOnly", "Disabled"}:
+        msg = f"proxy_location is EveryNode, HeadOnly or Disabled; got {given!r}."
+        raise ValueError(msg)
+    if place == "Disabled":
+        msg = "An instance without a proxy is not offered."
+        hint = "serve.run(..., route_prefix=None) keeps an application from HTTP."
+        raise NotOfferedError(msg, hint)
+
+
+def missing_name(name: str) -> AttributeError:
+    """The error for a name that the module does not have."""
+    if name in _NAMES:
+        msg = f"serve.{name} of Ray Serve is not offered: {_NAMES[name]}."
+    else:
+        msg = f"workbench.serve has no {name!r}."
+    return AttributeError(msg)
