@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Build:
     """What each deployment of the request was made from, by its name there."""
     warnings: tuple[str, ...]
 
+
+_DEFAULT = DeploymentOptions()
 
 Adjust = Callable[[str, Deployment], Deployment]
 """Another form of a deployment, which has this name in its application."""
@@ -140,9 +142,9 @@ class _Graph:
             )
             self.warnings += made.warnings
             name = self.names[id(app)]
-            self.specs.append(
-                self._spec(name, self._adjust(name, app.deployment), made)
-            )
+            adjusted = self._adjust(name, app.deployment)
+            self.warnings += _without_effect(name, adjusted.deployment_options)
+            self.specs.append(self._spec(name, adjusted, made))
         self._check_one_ingress()
 
     def _handle_for(self, value: object) -> object | None:
@@ -193,6 +195,14 @@ class _Graph:
             raise ValueError(msg)
 
 
+def _without_effect(name: str, options: DeploymentOptions) -> Iterator[str]:
+    if options.graceful_shutdown_wait_loop_s != _DEFAULT.graceful_shutdown_wait_loop_s:
+        yield (
+            f"graceful_shutdown_wait_loop_s of {name!r} has no effect: "
+            "a replica stops as soon as its last call has ended."
+        )
+
+
 def _version(kind: Kind, options: DeploymentOptions, shipment: Shipment) -> Version:
     """Hashes of the parts that need different amounts of work when they change."""
     in_place = (
@@ -210,7 +220,11 @@ def _version(kind: Kind, options: DeploymentOptions, shipment: Shipment) -> Vers
         code=_digest(kind, shipment.code_hash),
         init=_digest(kind, shipment.init_hash),
         placement=_digest(
-            options.ray_actor_options, contents(options.ray_actor_options.runtime_env)
+            options.ray_actor_options,
+            options.placement_group_bundles,
+            options.placement_group_strategy,
+            options.placement_group_bundle_label_selector,
+            contents(options.ray_actor_options.runtime_env),
         ),
         config=_digest(in_place),
     )

@@ -86,6 +86,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.reload and not options.blocking:
         msg = "--reload and --non-blocking contradict each other."
         raise ConfigError(msg, "Leave one of them away.")
+    # Before they are imported: what changes from here on is seen.
+    files = dict(_files(options.app_dir.absolute())) if options.reload else {}
     declared = _declared(options)
     builds = declared.build()
     open_door(declared, keep=not options.blocking, say=_say)
@@ -94,7 +96,7 @@ def _run(options: argparse.Namespace) -> None:
         return
     print("Ctrl-C ends it.", flush=True)
     try:
-        _stay(options, declared)
+        _stay(options, files)
     except KeyboardInterrupt:
         # An instance of its own ends with this process; another serves on.
         for app in declared.config.applications:
@@ -102,11 +104,11 @@ def _run(options: argparse.Namespace) -> None:
         print("Ended.")
 
 
-def _stay(options: argparse.Namespace, declared: Declared) -> None:
-    seen = dict(_files(declared.root)) if options.reload else {}
+def _stay(options: argparse.Namespace, seen: dict[Path, float]) -> None:
+    root = options.app_dir.absolute()
     while True:
         threading.Event().wait(_LOOK_S)
-        if options.reload and (now := dict(_files(declared.root))) != seen:
+        if options.reload and (now := dict(_files(root))) != seen:
             seen = now
             _reload(options)
 

@@ -202,7 +202,7 @@ class _Overrides:
             return made
         actor = made.deployment_options.ray_actor_options
         merged = _merged(self._runtime_env, actor.runtime_env)
-        return made.options(ray_actor_options={**asdict(actor), "runtime_env": merged})
+        return made.options(ray_actor_options={**actor.given(), "runtime_env": merged})
 
 
 def _merged(
@@ -237,12 +237,7 @@ def _plain(value: object) -> object:
             "request_router_kwargs": value.arguments,
         }
     if isinstance(value, ActorOptions):
-        default = ActorOptions()
-        return {
-            each.name: getattr(value, each.name)
-            for each in fields(value)
-            if getattr(value, each.name) != getattr(default, each.name)
-        }
+        return value.given()
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return msgspec.to_builtins(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, overload
 
 from workbench.spec.deployment import ActorOptions, DeploymentOptions, Kind
+from workbench.spec.placement import parse_rows
 from workbench.spec.routing import parse_backpressure, parse_routing
 
 __all__ = ["Application", "Deployment", "deployment", "ingress"]
@@ -16,26 +17,21 @@ __all__ = ["Application", "Deployment", "deployment", "ingress"]
 _BUILDER = "__serve_build_asgi_app__"
 _OPTION_NAMES = frozenset(f.name for f in fields(DeploymentOptions))
 # Options of Ray Serve that a ported program may carry and this version lacks.
-_NOT_YET = frozenset(
-    {
-        "autoscaling_config",
-        "deployment_actors",
-        "gang_scheduling_config",
-        "graceful_shutdown_wait_loop_s",
-        "logging_config",
-        "max_constructor_retry_count",
-        "max_replicas_per_node",
-        "max_surge_percent",
-        "placement_group_bundle_label_selector",
-        "placement_group_bundles",
-        "placement_group_strategy",
-        "rolling_update_percentage",
-    }
-)
+_NOT_YET = frozenset({"autoscaling_config", "logging_config"})
+# Those that are not offered, and what to do instead.
+_ELSEWHERE = {
+    "deployment_actors": "start a Ray actor by name in __init__, get_if_exists=True",
+    "gang_scheduling_config": "placement_group_bundles hold workers that belong together",
+    "max_replicas_per_node": "a custom resource on each node, asked for in "
+    "ray_actor_options, limits how many replicas it holds",
+}
 
 # Options that may be given in other forms than the one they are kept in.
 _PARSED: dict[str, Callable[[object], object]] = {
     "backpressure_config": parse_backpressure,
+    "placement_group_bundle_label_selector": parse_rows,
+    "placement_group_bundles": parse_rows,
+    "placement_group_strategy": lambda given: given or "",
     "request_router_config": parse_routing,
 }
 
@@ -66,8 +62,19 @@ class Deployment:
     def __repr__(self) -> str:
         return f"Deployment(name={self.name})"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Deployment):
+            return NotImplemented
+        ours = (self.name, self.func_or_class, self._options)
+        return ours == (other.name, other.func_or_class, other._options)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.func_or_class))
+
     def __getattr__(self, name: str) -> object:
         # Options read like attributes: `Model.num_replicas`.
+        if name == "ray_actor_options":
+            return self._options.ray_actor_options.given()
         if name in _OPTION_NAMES:
             return getattr(self._options, name)
         msg = f"Deployment has no attribute {name!r}; try .func_or_class.{name}."
@@ -223,15 +230,7 @@ def _make(
 
 def _checked(options: dict[str, object]) -> dict[str, object]:
     """Turn what a user passed into fields of DeploymentOptions."""
-    if "version" in options:
-        msg = "version is worked out from the code; leave it away."
-        raise ValueError(msg)
-    if missing := sorted(set(options) & _NOT_YET):
-        msg = f"Option {missing[0]!r} of Ray Serve is not supported yet; leave it away."
-        raise TypeError(msg)
-    if unknown := sorted(set(options) - _OPTION_NAMES):
-        msg = f"Unknown option {unknown[0]!r}; known are {sorted(_OPTION_NAMES)}."
-        raise TypeError(msg)
+    options = _offered(options)
     if "ray_actor_options" in options:
         given = options["ray_actor_options"]
         if given is not None and not isinstance(given, dict):
@@ -243,4 +242,23 @@ def _checked(options: dict[str, object]) -> dict[str, object]:
             options = {**options, name: parse(options[name])}
     if options.get("num_replicas", 1) is None:
         options = {key: val for key, val in options.items() if key != "num_replicas"}
+    return options
+
+
+def _offered(options: dict[str, object]) -> dict[str, object]:
+    """Refuse what there is not, by name."""
+    if "version" in options:
+        msg = "version is worked out from the code; leave it away."
+        raise ValueError(msg)
+    if missing := sorted(set(options) & _NOT_YET):
+        msg = f"Option {missing[0]!r} of Ray Serve is not supported yet; leave it away."
+        raise TypeError(msg)
+    for name in sorted(set(options) & _ELSEWHERE.keys()):
+        if options[name] is not None:
+            msg = f"Option {name!r} is not offered: {_ELSEWHERE[name]}."
+            raise TypeError(msg)
+        options = {key: each for key, each in options.items() if key != name}
+    if unknown := sorted(set(options) - _OPTION_NAMES):
+        msg = f"Unknown option {unknown[0]!r}; known are {sorted(_OPTION_NAMES)}."
+        raise TypeError(msg)
     return options

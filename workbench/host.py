@@ -40,6 +40,7 @@ def run_host(plan: LaunchPlan) -> int:
         # Ray opens its directory to everybody; the one around it lets nobody in.
         temp_dir=Path(plan.home) / "r",
         num_cpus=plan.num_cpus,
+        num_gpus=plan.num_gpus,
         object_store_mb=plan.object_store_mb,
         token=plan.token,
     )

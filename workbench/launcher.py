@@ -43,6 +43,8 @@ class LaunchPlan:
     """End with this process; None keeps the instance until it is told to end."""
     ray_address: str | None
     num_cpus: int
+    num_gpus: int | None = None
+    """None: those there are."""
     object_store_mb: int
     spare_shells: int
     kept_versions: int

@@ -31,6 +31,8 @@ class Settings:
     """`WORKBENCH_HTTP_PORT`: None is 8000, or the next free one."""
     num_cpus: int = _CPUS_PER_CORE * (os.cpu_count() or 1)
     """`WORKBENCH_NUM_CPUS`: logical CPUs of an embedded instance."""
+    num_gpus: int | None = None
+    """`WORKBENCH_NUM_GPUS`: GPUs of an embedded instance; None is those there are."""
     object_store_mb: int = 200
     """`WORKBENCH_OBJECT_STORE_MB`: size of an embedded instance's object store."""
     spare_shells: int = 2
@@ -60,6 +62,7 @@ class Settings:
             http_host=env.get("WORKBENCH_HTTP_HOST", default.http_host),
             http_port=int(port) if port else None,
             num_cpus=_number("WORKBENCH_NUM_CPUS", default.num_cpus),
+            num_gpus=int(gpus) if (gpus := env.get("WORKBENCH_NUM_GPUS")) else None,
             object_store_mb=_number(
                 "WORKBENCH_OBJECT_STORE_MB", default.object_store_mb
             ),

@@ -61,6 +61,7 @@ def start_instance(
         owner_pid=None if keep else os.getpid(),
         ray_address=ray_address,
         num_cpus=settings.num_cpus,
+        num_gpus=settings.num_gpus,
         object_store_mb=settings.object_store_mb,
         spare_shells=settings.spare_shells,
         kept_versions=settings.kept_versions,

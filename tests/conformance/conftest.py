@@ -10,8 +10,11 @@ import importlib
 import importlib.util
 import itertools
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -102,6 +105,7 @@ def _ray_serve():
         module.grpc_address = f"127.0.0.1:{grpc_options['port']}"
     ray.init(
         num_cpus=16,
+        num_gpus=2,
         include_dashboard=False,
         log_to_driver=False,
         runtime_env={"env_vars": env_vars},
@@ -126,6 +130,36 @@ def _grpc_options() -> dict[str, object] | None:
 def part(serve):
     """A submodule, by the name both systems give it."""
     return lambda name: importlib.import_module(f"{serve.__name__}.{name}")
+
+
+@pytest.fixture
+def elsewhere(serve, system):
+    """Run a command in another process that finds what the tests talk to."""
+    environ = dict(os.environ)  # noqa: TID251 - a child's own
+    if system == "ray":
+        ray = importlib.import_module("ray")
+        environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+        program = ["-m", "ray.serve.scripts"]
+    else:
+        settings = importlib.import_module("workbench.settings").Settings
+        find = importlib.import_module("workbench.instance").find
+        found = find(settings.from_environment().runtime_dir, only_kept=False)
+        environ |= {"WORKBENCH_URL": found.url, "WORKBENCH_TOKEN": found.token}
+        program = ["-m", "workbench.cli"]
+
+    def run(*command, program=program, check=True):
+        done = subprocess.run(
+            [sys.executable, *program, *map(str, command)],
+            check=False,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=150,
+        )
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
+        return done
+
+    return run
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def project(tmp_path):
     (tmp_path / "spoken.py").write_text(textwrap.dedent(MODULE))
     yield tmp_path
     forget_local_modules(tmp_path)
-    sys.path.remove(str(tmp_path))
+    sys.path[:] = [each for each in sys.path if each != str(tmp_path)]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from ray.util.scheduling_strategies import (
 )
 
 from workbench.cluster.environment import packed
+from workbench.spec.placement import GroupSpec, Inside
 
 __all__ = ["NAMESPACE", "Node", "Process", "RayCluster", "Reservation"]
 
@@ -94,7 +95,7 @@ class Process:
 class RayCluster:
     """The cluster that this process is connected to."""
 
-    async def start(
+    async def start(  # noqa: PLR0913 - one keyword for each thing that Ray is told
         self,
         body: type,
         config: object,
@@ -103,10 +104,13 @@ class RayCluster:
         node_id: str | None = None,
         restarts: bool = False,
         runtime_env: dict[str, object] | None = None,
+        inside: Inside | None = None,
     ) -> Process:
         """Start a process that holds no resources and outlives its creator.
 
-        With `restarts` Ray starts it again whenever it dies, with the same config.
+        With `restarts` Ray starts it again whenever it dies, with the same config. One
+        that is started `inside` a reservation uses up its share of the first bundle,
+        and what it starts by Ray goes into the others.
         """
         options: dict[str, object] = {
             "name": name,
@@ -120,6 +124,8 @@ class RayCluster:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(
                 node_id, soft=False
             )
+        if inside is not None:
+            options |= await asyncio.to_thread(_inside, inside)
         if runtime_env:
             options["runtime_env"] = await asyncio.to_thread(packed, runtime_env)
         make: Any = ray.remote(body).options(**options).remote
@@ -156,18 +162,16 @@ class RayCluster:
             for row in alive
         ]
 
-    async def reserve(
-        self, name: str, bundle: dict[str, float], labels: dict[str, str]
-    ) -> Reservation:
+    async def reserve(self, name: str, group: GroupSpec) -> Reservation:
         """Hold resources under a name; waits one round for them.
 
-        Call again with the same name to go on waiting. A bundle of nothing needs no
-        placement group and is held at once, on the head.
+        Call again with the same name to go on waiting. Bundles of nothing need no
+        placement group and are held at once, on the head.
         """
-        if not bundle:
+        if not any(group.bundles):
             head = (await self.nodes())[0]
             return Reservation(name=name, node_id=head.id)
-        return await asyncio.to_thread(_reserve, name, bundle, labels)
+        return await asyncio.to_thread(_reserve, name, group)
 
     async def release(self, name: str) -> None:
         """Give a reservation back; nothing happens if it is not held."""
@@ -213,17 +217,35 @@ class RayCluster:
         )
 
 
-def _reserve(
-    name: str, bundle: dict[str, float], labels: dict[str, str]
-) -> Reservation:
+def _inside(inside: Inside) -> dict[str, object]:
+    """What makes an actor part of a reservation."""
+    bundle = dict(inside.uses)
+    return {
+        "num_cpus": bundle.pop("CPU", 0),
+        "num_gpus": bundle.pop("GPU", 0),
+        "memory": bundle.pop("memory", None),
+        "resources": {
+            name: amount
+            for name, amount in bundle.items()
+            if not name.startswith("accelerator_type:")
+        },
+        "scheduling_strategy": PlacementGroupSchedulingStrategy(
+            get_placement_group(inside.reservation),
+            placement_group_bundle_index=0,
+            placement_group_capture_child_tasks=True,
+        ),
+    }
+
+
+def _reserve(name: str, wish: GroupSpec) -> Reservation:
     group = _named_group(name)
     if group is None:
         group = placement_group(
-            [bundle],
-            strategy="PACK",
+            list(wish.bundles),
+            strategy=wish.strategy,
             name=name,
             lifetime="detached",
-            bundle_label_selector=[labels] if labels else None,
+            bundle_label_selector=list(wish.labels) or None,
         )
     if group.wait(_PLACEMENT_ROUND_S):
         nodes = placement_group_table(group)["bundles_to_node_id"]

@@ -39,6 +39,8 @@ class RayPlan:
     """Connect to this one; None starts one."""
     temp_dir: Path
     num_cpus: int
+    num_gpus: int | None = None
+    """None: those that Ray finds."""
     object_store_mb: int
     token: str
 
@@ -83,6 +85,7 @@ def start_ray(plan: RayPlan) -> str:
         ray.init(
             include_dashboard=False,
             num_cpus=plan.num_cpus,
+            num_gpus=plan.num_gpus,
             object_store_memory=plan.object_store_mb * 2**20,
             _temp_dir=str(plan.temp_dir),
             **common,

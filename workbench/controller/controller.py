@@ -28,7 +28,13 @@ from workbench.controller.table import TableBuilder
 from workbench.controller.target import Target
 from workbench.controller.trials import Stage, Trials
 from workbench.controller.versions import Versions
-from workbench.errors import ConstructorError, DeployError, GateError
+from workbench.errors import (
+    ConstructorError,
+    DeployError,
+    GateError,
+    PlacementError,
+    ShippingError,
+)
 from workbench.spec.application import DeployRequest
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.status import (
@@ -50,6 +56,8 @@ _log = logging.getLogger("workbench.controller")
 # How long a deploy waits for routers to take the new table into use.
 _SEEN_S = 2.0
 _AFTER_ERROR_S = 1.0
+# Errors that another try does not mend.
+_HOPELESS = (PlacementError.__name__, ShippingError.__name__)
 
 Key = tuple[str, str]
 
@@ -357,7 +365,11 @@ class Controller:
         self._add_failure(replica)
         app = self._target.applications.get(replica.app)
         wanted = self.knows(*replica.key)
-        if app and not app.is_live and wanted and wanted.version == replica.version:
+        if not app or app.is_live or not wanted or wanted.version != replica.version:
+            return
+        tries = wanted.options.max_constructor_retry_count
+        is_hopeless = replica.message.startswith(_HOPELESS)
+        if is_hopeless or self._failures.count(replica.key) >= tries:
             self._fail_deploy(replica)
 
     def _add_failure(self, replica: Replica) -> None:

@@ -44,6 +44,11 @@ class Failures:
         self._streaks[key] = _Streak(count, now)
         self._reasons[key] = reason
 
+    def count(self, key: Key) -> int:
+        """How often it failed since it began anew, or served well for a while."""
+        streak = self._streaks.get(key)
+        return streak.count if streak else 0
+
     def forget(self, key: Key) -> None:
         """The deployment begins anew."""
         self._streaks.pop(key, None)

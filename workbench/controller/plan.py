@@ -17,9 +17,6 @@ from workbench.spec.status import ReplicaState, Step
 
 __all__ = ["Action", "Start", "Stop", "Update", "is_settled", "plan"]
 
-# Share of the replicas that are replaced at the same time (Ray Serve's default).
-_WAVE = 0.2
-
 Key = tuple[str, str]
 
 
@@ -127,7 +124,7 @@ def _starts(
     on_the_way = {each.replaces for each in new}
     waiting = [each for each in to_replace if each.id not in on_the_way]
     starting = sum(1 for each in new if each.state not in ROUTED)
-    wave = max(1, math.ceil(_WAVE * spec.options.num_replicas)) - starting
+    wave = _wave(spec) - starting
     found = []
     for index in range(missing):
         predecessor = waiting[index] if index < len(waiting) else None
@@ -138,9 +135,22 @@ def _starts(
     return found
 
 
+def _wave(spec: DeploymentSpec) -> int:
+    """How many replicas are replaced at the same time."""
+    options = spec.options
+    share = max(options.rolling_update_percentage, options.max_surge_percent / 100)
+    return max(1, math.ceil(share * options.num_replicas))
+
+
 def _replacement(app: str, spec: DeploymentSpec, old: Replica) -> Start:
-    """A swap sits down in the old replica's reservation; a roll needs its own."""
-    same_place = old.version.placement == spec.version.placement
+    """A swap sits down in the old replica's reservation; a roll needs its own.
+
+    So does a replica with workers beside it, whose places the old ones still hold.
+    """
+    same_place = (
+        old.version.placement == spec.version.placement
+        and not spec.options.placement_group_bundles
+    )
     return Start(
         app=app,
         spec=spec,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from workbench.controller.demand import ShellDemand, affordable_shells
+from workbench.spec.placement import Inside
 from workbench.spec.replica import Description, ShellConfig
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Process(Protocol):
 class Cluster(Protocol):
     """What the pool needs of the cluster."""
 
-    async def start(
+    async def start(  # noqa: PLR0913 - one keyword for each thing that Ray is told
         self,
         body: type,
         config: object,
@@ -58,6 +59,7 @@ class Cluster(Protocol):
         node_id: str | None = None,
         restarts: bool = False,
         runtime_env: dict[str, object] | None = None,
+        inside: Inside | None = None,
     ) -> Process: ...
 
 
@@ -126,14 +128,21 @@ class ShellPool:
                 self._failed(self.home_node, outcome)
                 _log.error("A first shell did not start", exc_info=outcome)
 
-    async def take(self, node_id: str, runtime_env: dict[str, object]) -> Shell:
+    async def take(
+        self,
+        node_id: str,
+        runtime_env: dict[str, object],
+        inside: Inside | None = None,
+    ) -> Shell:
         """A shell on that node: a warm one if there is one, else a new one.
+
+        One that Ray must count as part of a reservation is always new.
 
         Raises:
             RuntimeError: none starts, time and again.
         """
-        if runtime_env:
-            return await self._start(node_id, runtime_env)
+        if runtime_env or inside:
+            return await self._start(node_id, runtime_env, inside)
         self._demand.note(node_id, _now())
         self._changed.set()
         if node_id != self.home_node:
@@ -247,7 +256,12 @@ class ShellPool:
                 return shell
         return None
 
-    async def _start(self, node_id: str, runtime_env: dict[str, object]) -> Shell:
+    async def _start(
+        self,
+        node_id: str,
+        runtime_env: dict[str, object],
+        inside: Inside | None = None,
+    ) -> Shell:
         shell_id = secrets.token_hex(4)
         host = self._template.host or await self.host_of(node_id)
         config = replace(self._template, id=shell_id, host=host, node_id=node_id)
@@ -257,6 +271,7 @@ class ShellPool:
             name=f"{SHELL_PREFIX}{shell_id}",
             node_id=node_id,
             runtime_env=runtime_env or None,
+            inside=inside,
         )
         try:
             about = await process.call("start")

@@ -19,7 +19,7 @@ def choose_step(old: Version, new: Version, *, may_keep: bool) -> tuple[Step, st
     if old == new:
         return Step.NOTHING, "code, arguments and options are the same"
     if old.placement != new.placement:
-        return Step.ROLL, "ray_actor_options changed"
+        return Step.ROLL, "resources or environment changed"
     if (old.code, old.init) == (new.code, new.init):
         return Step.RECONFIGURE, "only options changed"
     if old.init != new.init:

@@ -18,6 +18,7 @@ from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
 from workbench.controller.replica_life import Event, Replica
 from workbench.errors import ConstructorError, PlacementError, WorkbenchError
 from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.placement import GroupSpec, Inside, group_of
 from workbench.spec.replica import LoadRequest, Report, Seat, Trouble
 from workbench.spec.status import Step
 
@@ -38,9 +39,7 @@ class Tell(Protocol):
 class Places(Protocol):
     """What this needs of the cluster: reservations and nodes."""
 
-    async def reserve(
-        self, name: str, bundle: dict[str, float], labels: dict[str, str]
-    ) -> "_Reservation": ...
+    async def reserve(self, name: str, group: GroupSpec) -> "_Reservation": ...
     async def release(self, name: str) -> None: ...
     async def nodes(self) -> Sequence["_Node"]: ...
     async def gpu_ids(self, reservation: str, amount: float) -> tuple[str, ...]: ...
@@ -188,20 +187,19 @@ class ReplicaWork:
         """Hold the replica's resources; returns the node they are on."""
         if replica.node_id:
             return replica.node_id  # sits down where its predecessor sat
-        options = replica.spec.options.ray_actor_options
-        bundle, labels = options.bundle(), options.label_selector
+        group = group_of(replica.spec.options)
         waited = 0.0
         started = asyncio.get_running_loop().time()
         while True:
-            held = await self._places.reserve(replica.reservation, bundle, labels)
+            held = await self._places.reserve(replica.reservation, group)
             if not held.problem:
                 return held.node_id
             waited = asyncio.get_running_loop().time() - started
             nodes = [node.total for node in await self._places.nodes()]
             why = explain(
                 replica.spec.name,
-                bundle=bundle,
-                labels=labels,
+                bundle=group.total(),
+                labels=group.labels[0] if group.labels else {},
                 nodes=nodes,
                 holders=self._holders(replica),
             )
@@ -211,8 +209,11 @@ class ReplicaWork:
 
     async def _sit_down(self, replica: Replica) -> Shell:
         """A shell at the replica's place, watched from now on."""
-        runtime_env = replica.spec.options.ray_actor_options.runtime_env
-        shell = await self._pool.take(replica.node_id, runtime_env)
+        options = replica.spec.options
+        actor, inside = options.ray_actor_options, None
+        if options.placement_group_bundles:
+            inside = Inside(reservation=replica.reservation, uses=actor.bundle())
+        shell = await self._pool.take(replica.node_id, actor.runtime_env, inside)
         self.adopt(replica.id, shell.process)
         self._tell(
             replica.id,
@@ -227,7 +228,9 @@ class ReplicaWork:
         spec = replica.spec
         seat = _seat(replica, spec)
         gpus = spec.options.ray_actor_options.num_gpus
-        if gpus:
+        if spec.options.placement_group_bundles:
+            seat = replace(seat, gpu_ids=None)
+        elif gpus:
             ids = await self._places.gpu_ids(replica.reservation, gpus)
             seat = replace(seat, gpu_ids=ids)
         request = LoadRequest(

@@ -29,8 +29,9 @@ def environment_of(seat: Seat) -> dict[str, str]:
     options = seat.options.ray_actor_options
     threads = str(max(1, math.ceil(options.num_cpus)))
     variables = dict.fromkeys(_THREAD_VARIABLES, threads)
-    # Empty hides all GPUs; without the variable a process sees every one.
-    variables["CUDA_VISIBLE_DEVICES"] = ",".join(seat.gpu_ids)
+    if seat.gpu_ids is not None:
+        # Empty hides all GPUs; without the variable a process sees every one.
+        variables["CUDA_VISIBLE_DEVICES"] = ",".join(seat.gpu_ids)
     given = options.runtime_env.get("env_vars")
     if isinstance(given, Mapping):
         variables |= {str(name): str(value) for name, value in given.items()}

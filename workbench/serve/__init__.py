@@ -27,6 +27,7 @@ from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.replica.multiplex import get_multiplexed_model_id, multiplexed
 from workbench.request import trace_headers
+from workbench.serve.config import HTTPOptions
 from workbench.serve.config import grpc_options as as_grpc_options
 from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
@@ -34,7 +35,7 @@ from workbench.serve.many import RunTarget, run_all, shutdown_async
 from workbench.serve.refused import check_options, check_proxy_location, missing_name
 from workbench.spec.gate import Gate, Guard
 from workbench.spec.grpc import GRPCOptions
-from workbench.spec.http import HTTPOptions
+from workbench.spec.http import HTTPOptions as HttpSpec
 from workbench.spec.status import ServeStatus
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ __all__ = [
 
 def start(
     proxy_location: object = None,
-    http_options: HTTPOptions | dict[str, object] | None = None,
+    http_options: HttpSpec | dict[str, object] | None = None,
     grpc_options: GRPCOptions | dict[str, object] | None = None,
     *,
     keep: bool | None = None,

@@ -1,16 +1,18 @@
 """Import path `ray.serve.config`: how the proxy listens, how callers choose."""
 
 from dataclasses import fields, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from workbench.spec.grpc import GRPCOptions
-from workbench.spec.http import HTTPOptions
+from workbench.spec.http import HTTPOptions as HttpSpec
 from workbench.spec.routing import BackpressureSpec, RoutingSpec, parse_routing
 
 __all__ = [
     "BackpressureConfig",
     "HTTPOptions",
+    "ProxyLocation",
     "RequestRouterConfig",
     "gRPCOptions",
     "grpc_options",
@@ -20,15 +22,40 @@ __all__ = [
 BackpressureConfig = BackpressureSpec
 gRPCOptions = GRPCOptions  # noqa: N816 - Ray Serve's name
 
-Options = TypeVar("Options", HTTPOptions, GRPCOptions)
+Options = TypeVar("Options", HttpSpec, GRPCOptions)
 
 _PATHS = ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs")
 _MOVED = {"http_host": "host", "http_port": "port"}
+# Of Ray Serve: taken where they ask for nothing.
+_ELSEWHERE = {
+    "location": "proxy_location of serve.start says it",
+    "middlewares": "put middleware into the FastAPI app, where it also runs",
+    "num_cpus": "the proxy takes none",
+    "root_url": "URLs are made of the Host header of each request",
+}
+
+
+class ProxyLocation(StrEnum):
+    """On which nodes there are proxies."""
+
+    Disabled = "Disabled"
+    HeadOnly = "HeadOnly"
+    EveryNode = "EveryNode"
+
+
+def HTTPOptions(**given: object) -> HttpSpec:  # noqa: N802 - Ray Serve's name
+    """How the proxy listens: the fields of `workbench.spec.http.HTTPOptions`.
+
+    Raises:
+        ValueError: an option that there is not, or a value that cannot be.
+    """
+    return http_options(given) or HttpSpec()
 
 
 def RequestRouterConfig(  # noqa: N802 - Ray Serve's name
     request_router_class: object = "least_loaded",
     request_router_kwargs: dict[str, object] | None = None,
+    **of_probing: float,
 ) -> RoutingSpec:
     """How callers choose a replica: the name of a policy, or a class of one's own.
 
@@ -43,11 +70,12 @@ def RequestRouterConfig(  # noqa: N802 - Ray Serve's name
         {
             "request_router_class": request_router_class,
             "request_router_kwargs": request_router_kwargs,
+            **of_probing,
         }
     )
 
 
-def http_options(given: HTTPOptions | dict[str, object] | None) -> HTTPOptions | None:
+def http_options(given: HttpSpec | dict[str, object] | None) -> HttpSpec | None:
     """Check what a user gave for HTTPOptions.
 
     Raises:
@@ -55,15 +83,19 @@ def http_options(given: HTTPOptions | dict[str, object] | None) -> HTTPOptions |
     """
     if given is None:
         return None
-    if isinstance(given, HTTPOptions):
+    if isinstance(given, HttpSpec):
         return _absolute(given)
-    known = {field.name for field in fields(HTTPOptions)}
-    for name in given:
-        if name not in known:
+    known = {field.name for field in fields(HttpSpec)}
+    for name, value in given.items():
+        if name in _ELSEWHERE and value not in (None, 0, "", [], ()):
+            msg = f"HTTP option {name!r} is not offered: {_ELSEWHERE[name]}."
+            raise ValueError(msg)
+        if name not in known | _ELSEWHERE.keys():
             better = f"; use {_MOVED[name]!r}" if name in _MOVED else ""
             msg = f"Unknown HTTP option {name!r}{better}; known are {sorted(known)}."
             raise ValueError(msg)
-    return _absolute(HTTPOptions(**given))  # type: ignore[arg-type]  # checked by name
+    ours = {name: each for name, each in given.items() if name in known}
+    return _absolute(HttpSpec(**ours))  # type: ignore[arg-type]  # checked by name
 
 
 def grpc_options(given: GRPCOptions | dict[str, object] | None) -> GRPCOptions | None:

@@ -1,5 +1,7 @@
-"""Import path `ray.serve.schema`: what `serve.status()` is made of."""
+"""Import path `ray.serve.schema`: what a config file and `serve.status()` are made of."""
 
+from workbench.spec.config_file import ConfigFile as ServeDeploySchema
+from workbench.spec.config_file import DeclaredApplication as ServeApplicationSchema
 from workbench.spec.status import (
     ApplicationStatus,
     ApplicationStatusOverview,
@@ -15,5 +17,7 @@ __all__ = [
     "DeploymentStatus",
     "DeploymentStatusOverview",
     "ReplicaState",
+    "ServeApplicationSchema",
+    "ServeDeploySchema",
     "ServeStatus",
 ]

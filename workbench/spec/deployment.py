@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Self
 
+from workbench.spec.placement import check_group
 from workbench.spec.routing import BackpressureSpec, RoutingSpec
 
 __all__ = [
@@ -55,6 +56,16 @@ class ActorOptions:
                 raise ValueError(msg)
         return made
 
+    def given(self) -> dict[str, object]:
+        """As a user writes them: `num_cpus`, and what is not at its default."""
+        default = type(self)()
+        named = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            name: value
+            for name, value in named.items()
+            if name == "num_cpus" or value != getattr(default, name)
+        }
+
     def bundle(self) -> dict[str, float]:
         """The reservation one replica needs, as Ray resource amounts."""
         amounts = {
@@ -84,10 +95,27 @@ class DeploymentOptions:
     user_config: object = None
     """JSON value handed to `reconfigure`; changing only this restarts nothing."""
     ray_actor_options: ActorOptions = field(default_factory=ActorOptions)
+    placement_group_bundles: tuple[dict[str, float], ...] = ()
+    """Reserved together for each replica, which sits in the first one; Ray tasks and
+    actors that it starts find room in the others. Empty: ray_actor_options alone."""
+    placement_group_strategy: str = ""
+    """How bundles lie on nodes: PACK (which empty means), SPREAD, STRICT_PACK or
+    STRICT_SPREAD."""
+    placement_group_bundle_label_selector: tuple[dict[str, str], ...] = ()
+    """Labels of the nodes for each bundle, or one entry for all."""
+    max_constructor_retry_count: int = 1
+    """Times that a replica may fail to come up before a deploy has failed."""
+    rolling_update_percentage: float = 0.2
+    """Share of the replicas that an update replaces at the same time; at least one."""
+    max_surge_percent: float = 0.0
+    """Per cent of replicas that an update may start beside the old ones; a greater
+    share than rolling_update_percentage counts in its place."""
     request_router_config: RoutingSpec = field(default_factory=RoutingSpec)
     """How callers choose a replica."""
     graceful_shutdown_timeout_s: float = 20.0
     """Time that running calls get to finish when a replica stops."""
+    graceful_shutdown_wait_loop_s: float = 2.0
+    """Taken and not needed: a replica stops as soon as its last call has ended."""
     health_check_period_s: float = 10.0
     health_check_timeout_s: float = 30.0
 
@@ -97,8 +125,14 @@ class DeploymentOptions:
         _require_int("max_ongoing_requests", self.max_ongoing_requests, 1)
         if self.max_queued_requests != -1:
             _require_int("max_queued_requests", self.max_queued_requests, 1)
+        _require_int("max_constructor_retry_count", self.max_constructor_retry_count, 1)
+        _require_share("rolling_update_percentage", self.rolling_update_percentage, 1)
+        if self.max_surge_percent:
+            _require_share("max_surge_percent", self.max_surge_percent, 100)
+        check_group(self)
         for name in (
             "graceful_shutdown_timeout_s",
+            "graceful_shutdown_wait_loop_s",
             "health_check_period_s",
             "health_check_timeout_s",
         ):
@@ -125,6 +159,12 @@ def _require_int(name: str, value: object, least: int) -> None:
         raise TypeError(msg)
     if value < least:
         msg = f"{name} must be at least {least}; got {value}."
+        raise ValueError(msg)
+
+
+def _require_share(name: str, value: object, most: float) -> None:
+    if not isinstance(value, int | float) or not 0 < value <= most:
+        msg = f"{name} is more than 0 and at most {most:g}; got {value!r}."
         raise ValueError(msg)
 
 

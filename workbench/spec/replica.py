@@ -39,7 +39,8 @@ class Seat:
     reservation: str = ""
     """Where it sits; told back to a controller that has to find out."""
     node_id: str = ""
-    gpu_ids: tuple[str, ...] = ()
+    gpu_ids: tuple[str, ...] | None = ()
+    """None: Ray has said it to the process itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

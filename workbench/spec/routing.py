@@ -75,6 +75,17 @@ _RAY_SERVE = {
     "ConsistentHashRouter": "consistent_hash",
 }
 
+# How often Ray Serve's routers ask replicas for their queues, and how patiently.
+_OF_PROBING = frozenset(
+    {
+        "backoff_multiplier",
+        "initial_backoff_s",
+        "max_backoff_s",
+        "request_routing_stats_period_s",
+        "request_routing_stats_timeout_s",
+    }
+)
+
 
 def parse_routing(given: object) -> RoutingSpec:
     """A policy's name, a `RequestRouterConfig`, or a dict with its fields.
@@ -93,6 +104,12 @@ def parse_routing(given: object) -> RoutingSpec:
         fields = dict(given)
         policy = fields.pop("request_router_class", "least_loaded")
         arguments = fields.pop("request_router_kwargs", None) or {}
+        if probing := sorted(set(fields) & _OF_PROBING):
+            msg = (
+                f"{probing[0]} of Ray Serve has nothing to set here: replicas are "
+                "not asked how long their queues are, they tell. Leave it away."
+            )
+            raise ValueError(msg)
         if not fields:
             return RoutingSpec(policy=_policy_name(policy), arguments=arguments)
     msg = (

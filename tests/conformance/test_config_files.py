@@ -1,0 +1,128 @@
+"""Config files and the command line that deploys them."""
+
+import textwrap
+
+import pytest
+
+behaviour = pytest.mark.behaviour
+
+MODULE = """
+    import pydantic
+    from {serve} import deployment
+
+    @deployment(ray_actor_options={{"num_cpus": 0.1}}, user_config={{"word": "code"}})
+    class Speaker:
+        def __init__(self, *names):
+            self.names = names
+
+        def reconfigure(self, config):
+            self.word = config["word"]
+
+        async def __call__(self, request):
+            return " ".join([self.word, *self.names])
+
+    app = Speaker.bind()
+
+    def by_dict(args):
+        return Speaker.bind(args["name"])
+
+    class Args(pydantic.BaseModel):
+        name: str
+        times: int = 2
+
+    def by_model(args: Args):
+        return Speaker.bind(*[args.name] * args.times)
+"""
+
+
+@pytest.fixture
+def project(tmp_path, serve):
+    (tmp_path / "declared.py").write_text(
+        textwrap.dedent(MODULE.format(serve=serve.__name__))
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def declare(elsewhere, project, name):
+    """Write a config file of one application, and deploy it."""
+
+    def declare(*lines, check=True):
+        path = project / "config.yaml"
+        head = [
+            "applications:",
+            f"- name: {name}",
+            f"  route_prefix: /{name}",
+            "  runtime_env:",
+            f"    env_vars: {{PYTHONPATH: {project}}}",
+        ]
+        path.write_text("\n".join([*head, *(f"  {line}" for line in lines)]) + "\n")
+        return elsewhere("run", "--non-blocking", "-d", project, path, check=check)
+
+    return declare
+
+
+@pytest.fixture
+def says(http, url, eventually):
+    def says(text):
+        return eventually(lambda: http.get(url).text == text)
+
+    return says
+
+
+@behaviour(
+    "a22, §11.2, §11.3", "a config file deploys; its options win over the code's"
+)
+def test_config_file(declare, says):
+    declare("import_path: declared:app")
+    assert says("code")
+
+    override = "{name: Speaker, user_config: {word: file}}"
+    declare("import_path: declared:app", f"deployments: [{override}]")
+    assert says("file")
+
+    declare("import_path: declared:app")
+    assert says("code")
+
+
+@behaviour("a23, §11.2", "a builder gets the args of the file, as a dict or its model")
+@pytest.mark.parametrize(
+    ("builder", "text"), [("by_dict", "code ann"), ("by_model", "code ann ann")]
+)
+def test_builder(declare, says, builder, text):
+    declare(f"import_path: declared.{builder}", "args: {name: ann}")
+
+    assert says(text)
+
+
+@behaviour("a22, §11.4", "build writes a file that can be deployed")
+def test_build(elsewhere, project, says, name):
+    path = project / "built.yaml"
+    elsewhere("build", "-d", project, "-o", path, "declared:app")
+    text = path.read_text()
+    assert "import_path: declared:app" in text
+    assert "name: Speaker" in text
+
+    text = text.replace("name: app1", f"name: {name}")
+    text = text.replace("route_prefix: /", f"route_prefix: /{name}")
+    environment = f"runtime_env: {{env_vars: {{PYTHONPATH: {project}}}}}"
+    path.write_text(text.replace("runtime_env: {}", environment))
+    elsewhere("run", "--non-blocking", "-d", project, path)
+
+    assert says("code")
+
+
+@behaviour("§11.1", "a file that cannot be is refused, with the field's name")
+@pytest.mark.parametrize(
+    ("lines", "field"),
+    [
+        (["import_path: 7"], "import_path"),
+        (["route_prefiks: /a"], "import_path"),
+        (["import_path: declared:app", "args: 3"], "args"),
+    ],
+)
+def test_impossible_files(declare, lines, field):
+    done = declare(*lines, check=False)
+
+    assert done.returncode != 0
+    assert field in done.stdout + done.stderr
