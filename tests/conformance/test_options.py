@@ -254,7 +254,8 @@ def test_placement_group(serve, run):
             @ray.remote(num_cpus=1)
             class Worker:
                 def group(self):
-                    return ray.util.get_current_placement_group().id.hex()
+                    group = ray.util.get_current_placement_group()
+                    return group and group.id.hex()
 
             self.worker = Worker.remote()
 
@@ -263,7 +264,7 @@ def test_placement_group(serve, run):
 
             own = ray.util.get_current_placement_group()
             theirs = await self.worker.group.remote()
-            return own.id.hex() == theirs, own.bundle_count
+            return own and own.id.hex() == theirs, own and own.bundle_count
 
     handle = run(Engine.bind())
 

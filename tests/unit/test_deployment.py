@@ -36,6 +36,11 @@ def test_options_make_a_copy():
         ({"user_config": {1, 2}}, ValueError, "JSON"),
         ({"version": "v1"}, ValueError, "worked out from the code"),
         ({"autoscaling_config": {}}, TypeError, "not supported yet"),
+        ({"gang_scheduling_config": {}}, TypeError, "placement_group_bundles"),
+        ({"rolling_update_percentage": 2}, ValueError, "at most 1; got 2"),
+        ({"max_surge_percent": 101}, ValueError, "at most 100; got 101"),
+        ({"max_constructor_retry_count": 0}, ValueError, "at least 1; got 0"),
+        ({"graceful_shutdown_wait_loop_s": -1}, ValueError, "seconds"),
         ({"replicas": 2}, TypeError, "Unknown option 'replicas'.*num_replicas"),
         ({"name": "a#b"}, ValueError, "without '#'"),
         ({"ray_actor_options": {"cpu": 1}}, ValueError, r"\['cpu'\].*num_cpus"),
@@ -46,6 +51,14 @@ def test_options_make_a_copy():
 def test_a_wrong_option_names_the_value(options, error, text):
     with pytest.raises(error, match=text):
         serve.deployment(**options)(Model.func_or_class)
+
+
+def test_a_deployment_shows_its_options_as_they_were_given():
+    made = Model.options(ray_actor_options={"num_gpus": 0.5})
+
+    assert made.ray_actor_options == {"num_cpus": 1.0, "num_gpus": 0.5}
+    assert made == Model.options(ray_actor_options={"num_gpus": 0.5})
+    assert made != Model
 
 
 def test_what_is_neither_class_nor_function_is_refused():

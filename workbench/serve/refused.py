@@ -30,7 +30,7 @@ _NAMES = {
 }
 
 
-class NotOfferedError(WorkbenchError, TypeError):
+class NotOfferedError(WorkbenchError, TypeError, ValueError):
     """Ray Serve has it and Workbench does not."""
 
     hint = "Leave it away; the message says what to do instead."

@@ -72,6 +72,34 @@ def test_changed_resources_need_a_reservation_of_their_own():
     assert start == Start(app="default", spec=new, replaces="Model-c1-1")
 
 
+def test_a_replica_with_workers_beside_it_is_replaced_in_another_place():
+    bundles = {"placement_group_bundles": ({"CPU": 1}, {"CPU": 1})}
+    old, new = make_spec(code="c1", **bundles), make_spec(code="c2", **bundles)
+
+    (start,) = plan(deployed(new, before=[old]), [running(old)], {}, now=0.0)
+
+    assert isinstance(start, Start)
+    assert start.reservation == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ({}, 2),
+        ({"rolling_update_percentage": 0.5}, 5),
+        ({"max_surge_percent": 100}, 10),
+    ],
+)
+def test_options_say_how_many_are_replaced_at_the_same_time(options, count):
+    old = make_spec(code="c1", num_replicas=10)
+    new = make_spec(code="c2", num_replicas=10, **options)
+    replicas = [running(old, number) for number in range(10)]
+
+    actions = plan(deployed(new, before=[old]), replicas, {}, now=0.0)
+
+    assert sum(isinstance(each, Start) for each in actions) == count
+
+
 @pytest.mark.parametrize("change", ["swap", "roll"])
 @given(count=st.integers(1, 8))
 def test_replacing_leaves_never_fewer_than_wanted(change, count):

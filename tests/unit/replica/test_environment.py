@@ -26,6 +26,10 @@ def test_gpus_of_the_seat_are_the_visible_ones():
     assert environment(("0", "3"))["CUDA_VISIBLE_DEVICES"] == "0,3"
 
 
+def test_what_ray_said_to_the_process_stays():
+    assert "CUDA_VISIBLE_DEVICES" not in environment(None)
+
+
 def test_native_threads_follow_the_cpus():
     numbers = [environment(num_cpus=cpus)["OMP_NUM_THREADS"] for cpus in (0, 0.5, 2.5)]
 
