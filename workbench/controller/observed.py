@@ -7,6 +7,7 @@ more the more others there are.
 from collections.abc import Collection, Iterable, Iterator, ValuesView
 
 from workbench.controller.replica_life import ALIVE, Replica
+from workbench.spec.placement import group_of
 
 __all__ = ["Observed", "by_deployment"]
 
@@ -39,7 +40,7 @@ class Observed:
         return [
             (
                 f"{each.app}#{each.spec.name}",
-                each.spec.options.ray_actor_options.bundle(),
+                group_of(each.spec.options).total(),
             )
             for each in self._all.values()
             if each.id != replica.id and each.state in ALIVE and each.node_id
