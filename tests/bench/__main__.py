@@ -1,27 +1,23 @@
 """Runs every benchmark, one after the other: `make bench`. Those with a browser last."""
 
 from tests.bench import (
+    batching,
     bodies,
     browser,
     composition,
+    fastapi,
     install,
     memory,
     panel,
     planning,
     redeploy,
     startup,
+    streams,
     throughput,
+    users,
 )
 
-FIRST = (
-    startup,
-    planning,
-    install,
-    memory,
-    throughput,
-    composition,
-    bodies,
-    redeploy,
-)
-for benchmark in (*FIRST, browser, panel):
+FIRST = (startup, planning, install, memory)
+THEN = (throughput, composition, fastapi, users, streams, batching, bodies, redeploy)
+for benchmark in (*FIRST, *THEN, browser, panel):
     benchmark.main()

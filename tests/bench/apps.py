@@ -18,6 +18,63 @@ def echo(serve):
     return Echo.bind()
 
 
+def one_at_a_time(serve):
+    """The same, one request at a time, and each takes 10 ms."""
+
+    @serve.deployment(max_ongoing_requests=1)
+    class OneAtATime:
+        async def __call__(self, request):
+            await asyncio.sleep(0.010)
+            return await request.json()
+
+    return OneAtATime.bind()
+
+
+def fastapi(serve):
+    """The same in FastAPI: see `fastapi_echo`."""
+    from tests.bench.fastapi_echo import app
+
+    @serve.deployment(max_ongoing_requests=100)
+    @serve.ingress(app)
+    class Api:
+        pass
+
+    return Api.bind()
+
+
+def streams(serve):
+    """`GET /<count>` streams so many chunks; `GET /endless` one, and then nothing.
+
+    `GET /ended` answers when an endless one was last ended, by the monotonic clock.
+    """
+    from starlette.responses import StreamingResponse
+
+    from tests.bench.chunks import chunks
+
+    @serve.deployment(max_ongoing_requests=1_000)
+    class Streams:
+        def __init__(self):
+            self.ended_at = 0.0
+
+        async def __call__(self, request):
+            asked = request.url.path.rpartition("/")[2]
+            if asked == "ended":
+                return {"at": self.ended_at}
+            if asked == "endless":
+                return StreamingResponse(self.endless())
+            return StreamingResponse(chunks(int(asked)))
+
+        async def endless(self):
+            try:
+                async for chunk in chunks(1):
+                    yield chunk
+                await asyncio.Event().wait()
+            finally:
+                self.ended_at = time.monotonic()
+
+    return Streams.bind()
+
+
 def composition(serve):
     """Two deployments: the first passes what it gets to the second.
 
@@ -95,4 +152,7 @@ APPS = {
     "echo": echo,
     "composition": composition,
     "batching": batching,
+    "fastapi": fastapi,
+    "one at a time": one_at_a_time,
+    "streams": streams,
 }

@@ -4,8 +4,12 @@ import json
 import socket
 import sys
 import threading
+from typing import Any
 
 import uvicorn
+
+from tests.bench.chunks import chunks
+from tests.bench.fastapi_echo import app as fastapi
 
 
 async def echo(scope, receive, send):
@@ -45,7 +49,21 @@ async def bodies(scope, receive, send):
     await send({"type": "http.response.body", "body": answer})
 
 
-APPS = {"bodies": bodies, "echo": echo}
+async def streams(scope, receive, send):
+    """`GET /<count>` streams so many chunks."""
+    start = {"type": "http.response.start", "status": 200, "headers": []}
+    await send(start)
+    async for chunk in chunks(int(scope["path"].rpartition("/")[2])):
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+APPS: dict[str, Any] = {
+    "bodies": bodies,
+    "echo": echo,
+    "fastapi": fastapi,
+    "streams": streams,
+}
 
 
 def main():

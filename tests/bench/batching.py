@@ -1,19 +1,20 @@
 """A 10 ms model behind `@serve.batch`: learnt waiting beside fixed settings.
 
-Load that changes: 64 clients, then 8, then 1, each as fast as it is answered. Perfect
-batches would answer every client each 10 ms. `python -m tests.bench.batching`
+Load that changes under each setting, from 64 clients to 1 and back, each as fast as it is
+answered. Perfect batches would answer every client each 10 ms.
+`python -m tests.bench.batching`
 """
 
-from functools import partial
+from statistics import mean
 
 import httpx
 
 from tests.bench import peers
-from tests.bench.load import Load, post_json, side_by_side
+from tests.bench.load import Load, post_json
 from tests.bench.report import publish
 
 MODEL_S = 0.010
-CLIENTS = (64, 8, 1)
+CLIENTS = (64, 8, 1, 8, 64, 1)
 SETTINGS: dict[str, dict[str, object]] = {
     "auto": {"size": 64, "wait": "auto"},
     "64, no wait": {"size": 64, "wait": 0},
@@ -23,46 +24,46 @@ SETTINGS: dict[str, dict[str, object]] = {
     "8, 2 ms": {"size": 8, "wait": 0.002},
 }
 ROUNDS = 3
-SECONDS = 2
+SECONDS = 1
+
+Seen = dict[int, list[Load]]
+"""What was seen with so many clients."""
 
 
-def measure(url: str, setting: dict[str, object], clients: int) -> Load:
-    """Load the model under one setting."""
+def measure(url: str, setting: dict[str, object], seen: Seen) -> None:
+    """Set it once, and let the load change."""
     httpx.put(url, json=setting, timeout=60).raise_for_status()
-    return post_json(url, connections=clients, seconds=SECONDS)
+    for clients in CLIENTS:
+        load = post_json(url, connections=clients, seconds=SECONDS)
+        seen.setdefault(clients, []).append(load)
 
 
-def rows(url: str) -> list[dict[str, object]]:
-    """One row for each setting: its share of what perfect batches would give."""
-    found = {
-        clients: side_by_side(
-            {
-                name: partial(measure, url, setting, clients)
-                for name, setting in SETTINGS.items()
-            },
-            ROUNDS,
-        )
-        for clients in CLIENTS
-    }
+def row(name: str, seen: Seen) -> dict[str, object]:
+    """One setting: its shares of what perfect batches would give."""
     shares = {
-        name: [found[n][name].rate * MODEL_S / n for n in CLIENTS] for name in SETTINGS
+        clients: mean(load.rate for load in loads) * MODEL_S / clients
+        for clients, loads in seen.items()
     }
-    return [
-        {
-            "size, wait": name,
-            **{f"{n} clients": share for n, share in zip(CLIENTS, all_, strict=True)},
-            "mean": sum(all_) / len(all_),
-            "p50 ms, 64 clients": found[64][name].p50_ms,
-            "p50 ms, 1 client": found[1][name].p50_ms,
-        }
-        for name, all_ in shares.items()
-    ]
+    return {
+        "size, wait": name,
+        **{f"{clients} clients": share for clients, share in shares.items()},
+        "mean": mean(shares.values()),
+        "p50 ms, 64 clients": mean(load.p50_ms for load in seen[64]),
+        "p50 ms, 1 client": mean(load.p50_ms for load in seen[1]),
+        "failed": sum(load.failures for loads in seen.values() for load in loads),
+    }
 
 
 def main() -> None:
-    """Print the shares."""
+    """Print the shares; settings take turns."""
+    found: dict[str, Seen] = {name: {} for name in SETTINGS}
     with peers.workbench("batching") as ours:
-        publish("batching", rows(f"{ours}/"), "Shares of what perfect batches give.")
+        measure(f"{ours}/", SETTINGS["auto"], {})
+        for _ in range(ROUNDS):
+            for name, setting in SETTINGS.items():
+                measure(f"{ours}/", setting, found[name])
+    rows = [row(name, seen) for name, seen in found.items()]
+    publish("batching", rows, "Shares of what perfect batches give.")
 
 
 if __name__ == "__main__":

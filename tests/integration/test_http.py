@@ -1,6 +1,7 @@
 """HTTP through the real proxy and a real replica."""
 
 import asyncio
+import contextlib
 import json
 
 import httpx
@@ -95,6 +96,127 @@ def test_streams_arrive_piece_by_piece(run, http, url, kind):
         rest = "".join(pieces)
 
     assert first + rest == "one two"
+
+
+@pytest.mark.parametrize("is_bare", [True, False], ids=["bare", "response"])
+def test_the_first_chunk_does_not_wait_for_work_that_blocks(
+    run, http, url, tmp_path, is_bare
+):
+    seen = tmp_path / "seen"
+
+    @serve.deployment
+    class Blocks:
+        async def pieces(self):
+            yield "one "
+            while not seen.exists():
+                pass  # a model at work, in async code though it should not be
+            yield "two"
+
+        async def __call__(self, request):
+            return self.pieces() if is_bare else StreamingResponse(self.pieces())
+
+    run(Blocks.bind())
+    with http.stream("GET", url) as answer:
+        pieces = answer.iter_text()
+        first = next(pieces)
+        seen.touch()
+        assert [first, *pieces] == ["one ", "two"]
+
+
+def test_chunks_made_at_once_come_whole_and_in_order(run, http, url):
+    sizes = [1, 20_000, 300_000, 3, 3, 16_384, 0, 7]
+
+    @serve.deployment
+    class Quick:
+        async def pieces(self):
+            for number, size in enumerate(sizes * 20):
+                yield bytes([number % 251]) * size
+            yield b"last"
+            raise ValueError("after all that")
+
+        async def __call__(self, request):
+            return StreamingResponse(self.pieces())
+
+    run(Quick.bind())
+    received = []
+    with http.stream("GET", url) as answer, pytest.raises(httpx.RemoteProtocolError):
+        received.extend(answer.iter_bytes())
+
+    made = [bytes([n % 251]) * size for n, size in enumerate(sizes * 20)]
+    assert b"".join(received) == b"".join(made) + b"last"
+
+
+def test_the_head_of_a_stream_does_not_wait_for_its_first_item(run, http, url):
+    @serve.deployment
+    class Hesitates:
+        def __init__(self):
+            self.go_on = asyncio.Event()
+
+        async def pieces(self):
+            await self.go_on.wait()
+            yield "at last"
+
+        async def __call__(self, request):
+            if request.method == "PUT":
+                self.go_on.set()
+                return "ok"
+            return StreamingResponse(self.pieces(), 202, {"x-own": "kept"}, "text/own")
+
+    run(Hesitates.bind())
+    with http.stream("GET", url) as answer:
+        assert (answer.status_code, answer.headers["x-own"]) == (202, "kept")
+        assert answer.headers["content-type"].startswith("text/own")
+        with httpx.Client(trust_env=False) as other:
+            other.put(url)
+        assert answer.read() == b"at last"
+
+
+@pytest.mark.parametrize("kind", ["bare sync", "bare async", "response"])
+def test_a_client_that_does_not_read_holds_the_generator_back_and_ends_it(
+    run, http, url, kind
+):
+    @serve.deployment(max_ongoing_requests=2)
+    class Endless:
+        def __init__(self):
+            self.made = 0
+            self.is_running = False
+
+        def sync(self):
+            self.is_running = True
+            try:
+                while True:
+                    self.made += 1
+                    yield bytes(100_000)
+            finally:
+                self.is_running = False
+
+        async def pieces(self):
+            with contextlib.closing(self.sync()) as pieces:
+                for piece in pieces:
+                    yield piece
+
+        async def __call__(self, request):
+            if request.method == "PUT":
+                return [self.made, self.is_running]
+            if kind == "bare sync":
+                return self.sync()
+            pieces = self.pieces()
+            return pieces if kind == "bare async" else StreamingResponse(pieces)
+
+    run(Endless.bind())
+
+    def made():
+        return http.put(url).json()[0]
+
+    with httpx.Client(trust_env=False).stream("GET", url):
+        # Held back, it makes no more between one question and the next.
+        made_then = eventually(lambda: made() == made() and made())
+        assert made_then * 100_000 < 100_000_000
+
+    eventually(lambda: http.put(url).json()[1] is False)
+    # Both slots are free: one that were not would leave no room for two at a time.
+    with http.stream("GET", url):
+        eventually(lambda: http.put(url).json()[1])
 
 
 def test_a_body_is_read_as_it_is_uploaded(run, http, url):

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message
 
 from workbench.replica.exchange import WHOLE_BYTES, Exchange
 from workbench.replica.reply import Reply, check_status, head_of
+from workbench.replica.streams import Pace
 from workbench.wire.messages import HttpReply
 
 __all__ = ["Responder", "answer_by_app"]
@@ -50,13 +51,14 @@ class _Progress(Enum):
 class Responder:
     """The `send` of one ASGI conversation."""
 
-    __slots__ = ("_exchange", "_head", "_timer", "progress")
+    __slots__ = ("_exchange", "_head", "_pace", "_timer", "progress")
 
     def __init__(self, exchange: Exchange) -> None:
         self.progress = _Progress.NOT_BEGUN
         self._exchange = exchange
         self._head: HttpReply | None = None
         self._timer: asyncio.Handle | None = None
+        self._pace = Pace()
 
     async def __call__(self, message: Message) -> None:
         """Take the application's next message.
@@ -118,3 +120,5 @@ class Responder:
                 await exchange.send_pieces(body)
             if not more:
                 exchange.end()
+        if more and self._pace.is_slow():
+            await self._pace.let_go_out()

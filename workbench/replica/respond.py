@@ -6,12 +6,13 @@ complete; a generator or a Starlette response that speaks for itself is driven h
 
 from collections.abc import AsyncIterator, Iterator
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from workbench.replica.asgi import answer_by_app
 from workbench.replica.exchange import Exchange
 from workbench.replica.json_text import encode_json
 from workbench.replica.reply import Reply, check_status, head_of
+from workbench.replica.streamed_response import answer_by_iterator, is_plain_stream
 from workbench.replica.streams import pump
 from workbench.replica.threads import Threads
 from workbench.wire.messages import HttpReply
@@ -53,6 +54,9 @@ async def respond(exchange: Exchange, value: object, threads: Threads) -> None:
     reply = value if isinstance(value, Reply) else render(value)
     if reply is not None:
         await exchange.reply(reply)
+    elif is_plain_stream(value):
+        assert isinstance(value, StreamingResponse)
+        await answer_by_iterator(exchange, value)
     elif isinstance(value, Response):
         await answer_by_app(exchange, value)
     else:

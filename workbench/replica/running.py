@@ -161,7 +161,12 @@ class Running:
             await window.wait_open()
         if self.channel.is_congested:
             await self.channel.wait_writable()
-        window.take(sum(map(len, buffers)))
+        self.chunk_nowait(buffers)
+
+    def chunk_nowait(self, buffers: Buffers) -> None:
+        """Send one item whether there is room for it or not."""
+        assert self._window is not None
+        self._window.take(sum(map(len, buffers)))
         self._send(Chunk(self.id), buffers)
 
     def end(self) -> None:

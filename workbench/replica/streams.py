@@ -9,13 +9,15 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from time import perf_counter
 from typing import Generic, TypeVar
 
 from workbench.replica.running import Running
 from workbench.replica.threads import Threads
 
-__all__ = ["pump"]
+__all__ = ["Pace", "pump"]
 
+_LONG_S = 0.0005
 # Items that a sync generator may be ahead of the sending, so that its thread and the
 # loop need not wait for each other at every item.
 _AHEAD = 8
@@ -43,7 +45,7 @@ async def pump(
     try:
         async for ready in stream:
             await send(ready)
-            await _let_go_out()
+            await asyncio.sleep(0)  # also where the thread is always ahead of us
     finally:
         stream.close()
 
@@ -67,8 +69,32 @@ async def _pump_async(
 
 
 async def _let_go_out() -> None:
-    """Let the item be written now, even if the generator never waits for anything."""
+    """Let the item be written now, even if the generator never waits for anything.
+
+    In the first turn the channel hands it to the transport; uvloop's transports write
+    at the end of that turn, when a generator that went on in it may be at its next item.
+    """
     await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+class Pace:
+    """Tells generators that are slow: these may keep the loop busy while they work."""
+
+    __slots__ = ("_item_at",)
+
+    def __init__(self) -> None:
+        self._item_at = 0.0
+
+    def is_slow(self) -> bool:
+        """Whether the item that was sent now took long; the first one always did."""
+        before, self._item_at = self._item_at, perf_counter()
+        return self._item_at - before > _LONG_S
+
+    async def let_go_out(self) -> None:
+        """Let the item be written before the generator is asked for the next."""
+        await _let_go_out()
+        self._item_at = perf_counter()
 
 
 class _ThreadStream(Generic[Sent]):
