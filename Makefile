@@ -12,7 +12,7 @@ demo-extras := notebooks
 dev-extras := dev,notebooks
 lab-extras := lab,notebooks,ocr
 bench-extras := dev,lab
-models-extras := dev,notebooks,models,ocr
+models-extras := dev,notebooks,models,ocr,gradio
 
 .PHONY: help demo test check lab bench bench-peer binder-test matrix clean
 .PHONY: conformance conformance-peer
