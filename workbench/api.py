@@ -7,7 +7,7 @@ line parse and show; all of them end here.
 import atexit
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -109,6 +109,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
     keep_instance: bool | None = None,
     owner: Owner | None = None,
     gate: Gate | None = None,
+    checks: Sequence[Callable[..., object]] = (),
     on_event: Callable[[DeployEvent], None] = lambda _: None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Deployed:
@@ -129,6 +130,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         may_keep=may_keep,
         owner=owner,
         gate=gate,
+        checks=checks,
         root=project_root(),
     )
     deployed = send(

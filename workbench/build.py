@@ -2,14 +2,14 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from workbench.code.directories import contents, located
-from workbench.code.ship import Shipment, ship
+from workbench.code.ship import Shipment, ship, ship_functions
 from workbench.deployment import Application, Deployment
 from workbench.handle import DeploymentHandle
 from workbench.spec.application import (
@@ -48,6 +48,7 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
     may_keep: bool = False,
     owner: Owner | None = None,
     gate: Gate | None = None,
+    checks: Sequence[Callable[..., object]] = (),
     root: Path,
     adjust: Adjust = lambda _, made: made,
 ) -> Build:
@@ -71,6 +72,10 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
     graph = _Graph(name, root, adjust)
     graph.add(app)
     graph.ship_all()
+    gate = gate or Gate()
+    if checks:
+        blob_id = graph.keep(ship_functions(checks, root=root))
+        gate = replace(gate, checks=blob_id, count_of_checks=len(checks))
     spec = ApplicationSpec(
         name=name,
         route_prefix=route_prefix,
@@ -83,7 +88,7 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
             application=spec,
             blobs=graph.blobs,
             may_keep=may_keep,
-            gate=gate or Gate(),
+            gate=gate,
         ),
         bound=graph.bound,
         warnings=tuple(graph.warnings),
@@ -175,12 +180,13 @@ class _Graph:
             kind=made_from.kind,
             options=options,
             version=_version(made_from.kind, options, shipment),
-            code=self._keep(shipment.code),
-            args=self._keep(shipment.args),
+            code=self.keep(shipment.code),
+            args=self.keep(shipment.args),
             parts=shipment.parts,
         )
 
-    def _keep(self, blob: bytes) -> str:
+    def keep(self, blob: bytes) -> str:
+        """Have a blob sent along; gives its id."""
         blob_id = hashlib.sha256(blob).hexdigest()[:32]
         self.blobs[blob_id] = blob
         return blob_id

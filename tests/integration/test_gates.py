@@ -148,6 +148,31 @@ def test_of_a_composed_application_the_whole_is_tried(app_name):
     assert told(made)
 
 
+def test_functions_test_the_new_replica_by_a_handle(run, app_name, url, http):
+    expected = "two"
+
+    def answers(handle):
+        assert handle.remote(None).result(timeout_s=30)["answer"] == expected
+
+    async def answers_async(handle):
+        return (await handle.remote(None))["answer"] == expected
+
+    run(make_model("one").bind())
+    with pytest.raises(GateError, match=r"Smoke test `answers` raised AssertionError"):
+        run(make_model("three", constant=3).bind(), smoke=answers)
+    with pytest.raises(GateError, match=r"`answers_async` returned False"):
+        run(make_model("three", constant=3).bind(), smoke=["/", answers_async])
+    assert http.get(url).json()["answer"] == "one"
+
+    run(make_model("two", constant=2).bind(), smoke=["/", answers, answers_async])
+
+    assert http.get(url).json()["answer"] == "two"
+    # Also without whoever wrote the functions.
+    serve.rollback(app_name, 1)
+    serve.rollback(app_name, serve.versions(app_name)[1].number)
+    assert http.get(url).json()["answer"] == "two"
+
+
 @pytest.mark.parametrize("step", ["keep", "swap"])
 def test_a_version_that_fails_under_real_traffic_goes_back_by_itself(
     app_name, url, step

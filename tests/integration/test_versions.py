@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.integration.conftest import eventually
-from workbench import api, serve
+from workbench import api, cli, serve
 from workbench.errors import (
     ConstructorError,
     UnknownDeploymentError,
@@ -61,7 +61,7 @@ def test_every_deploy_is_recorded_with_how_it_went(run, app_name):
     ]
     assert "no weights" in failed.reason
     assert (first.owner, first.steps[0].step) == (owner, Step.START)
-    assert "max_ongoing_requests" in newest.steps[0].reason or newest.steps
+    assert newest.steps[0].reason.endswith("max_ongoing_requests 5 → 7")
     assert "digits.ipynb" in repr(found)
     assert "<table" in found._repr_html_()
 
@@ -139,6 +139,26 @@ def test_a_diff_has_the_source_and_the_options(run, app_name):
     assert "Model" in found.changes
     assert str(found).startswith(f"# {app_name}: version 1")
     assert not serve.diff(app_name, 1, 1)
+
+
+def test_the_command_line_shows_compares_and_brings_back(
+    run, app_name, url, http, capsys
+):
+    run(make_model("one").bind())
+    run(make_model("two").bind())
+
+    codes = [
+        cli.main([verb, app_name, *more])
+        for verb, *more in (("versions",), ("diff",), ("rollback", "1"))
+    ]
+
+    assert codes == [0, 0, 0]
+    said = capsys.readouterr().out
+    assert "● 2" in said
+    assert "variable `answer` changed" in said
+    assert f"{app_name} is live" in said
+    assert http.get(url).json()["answer"] == "one"
+    assert cli.main(["rollback", app_name, "9"]) == 1
 
 
 def test_what_is_not_there_is_said(run, app_name):

@@ -97,10 +97,14 @@ class CheckpointStore:
         kept = checkpoint.target.blob_ids() | history.blob_ids()
         self._needed = kept
         async with self._turn:
-            for blob_id, blob in new.items():
-                await self._store.put(f"blob:{blob_id}", blob)
-            await self._write_histories(history)
-            await self._store.put("checkpoint", msgspec.msgpack.encode(checkpoint))
+            await asyncio.gather(
+                *(self._store.put(f"blob:{key}", blob) for key, blob in new.items())
+            )
+            # Side by side: each is of use without the other, and a deploy waits.
+            await asyncio.gather(
+                self._write_histories(history),
+                self._store.put("checkpoint", msgspec.msgpack.encode(checkpoint)),
+            )
             for blob_id in set(self._blobs) - kept - self._needed:
                 del self._blobs[blob_id]
                 await self._store.forget(f"blob:{blob_id}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from workbench.errors import UnknownVersionError
 from workbench.spec.application import ApplicationSpec, DeployRequest
-from workbench.spec.deployment import DeploymentSpec, Version
+from workbench.spec.deployment import DeploymentSpec, Parts, Version
 from workbench.spec.versions import Outcome, StepTaken, VersionList, VersionRecord
 
 __all__ = ["History", "Record", "tell", "version_of"]
@@ -41,7 +41,8 @@ class Record:
         """What deploying it again needs."""
         if not self.is_kept:
             return set()
-        return _blob_ids(self.request.application)
+        checks = {self.request.gate.checks} - {""}
+        return _blob_ids(self.request.application) | checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +230,13 @@ def _last_versions(records: tuple[Record, ...], most: int) -> tuple[Record, ...]
 
 
 def _emptied(record: Record) -> Record:
-    return replace(record, is_kept=False) if record.is_kept else record
+    """Without what nobody can ask for once the code is gone."""
+    if not record.is_kept:
+        return record
+    app = record.request.application
+    bare = tuple(replace(spec, parts=Parts()) for spec in app.deployments)
+    request = replace(record.request, application=replace(app, deployments=bare))
+    return replace(record, is_kept=False, request=request)
 
 
 def _is_meant(record: Record, word: str) -> bool:

@@ -135,7 +135,8 @@ class Target:
             if source is not None
             for spec in source.deployments
         ]
-        return {spec.code for spec in specs} | {spec.args for spec in specs}
+        checks = {app.gate.checks for app in self.applications.values()} - {""}
+        return {each for spec in specs for each in (spec.code, spec.args)} | checks
 
     def _with(self, app: ApplicationTarget) -> "Target":
         return Target(applications={**self.applications, app.spec.name: app})

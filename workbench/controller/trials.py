@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Measured", "Stage", "Trials"]
 
+Check = Callable[[Replica, str], Awaitable[str]]
+"""Runs the functions of a blob on a replica; why one failed, or nothing."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -68,8 +70,9 @@ class Trials:
         self._stage = stage
         self._sleep = sleep
         self.send: Send
+        self.check: Check
         self.measured: Measured
-        """Both set once by whoever builds the controller."""
+        """These are set once by whoever builds the controller."""
         self._passed: dict[str, float] = {}
         """When what has passed was deployed, by application."""
         self._running: dict[str, tuple[float, asyncio.Task[None]]] = {}
@@ -82,7 +85,7 @@ class Trials:
         Called once everything that was deployed is up.
         """
         name = app.spec.name
-        if not (app.gate.smoke or app.gate.guard):
+        if not (app.gate.asks or app.gate.guard):
             return True
         if self._passed.get(name) == app.deployed_at:
             return True
@@ -147,11 +150,16 @@ class Trials:
                 reason = await self.send(smoke, replica, prefix)
                 if reason:
                     return f"Smoke request {reason}"
+            if app.gate.checks:
+                reason = await self.check(replica, app.gate.checks)
+                if reason:
+                    return f"Smoke test {reason}"
             self._answered[replica.app][replica.id] = replica.version
-        if replicas and app.gate.smoke:
+        if replicas and app.gate.asks:
             took_ms = (time.monotonic() - began) * 1000
-            count = len(app.gate.smoke)
-            what = f"{count} smoke request{'s' if count != 1 else ''}"
+            count = app.gate.asks
+            noun = "test" if app.gate.checks else "request"
+            what = f"{count} smoke {noun}{'s' if count != 1 else ''}"
             self._stage.told(app.spec.name, f"Answered {what} in {took_ms:.0f} ms.")
         return ""
 
@@ -177,7 +185,7 @@ class Trials:
     def _app_on_trial(self, replica: Replica) -> ApplicationTarget | None:
         """The replica's application, if smoke requests are to be sent to it."""
         app = self._stage.target().applications.get(replica.app)
-        if app is None or app.is_live or app.is_stopped or not app.gate.smoke:
+        if app is None or app.is_live or app.is_stopped or not app.gate.asks:
             return None
         wanted = {spec.name: spec.version for spec in app.spec.deployments}
         is_ingress = replica.spec.name == app.spec.ingress

@@ -19,7 +19,7 @@ from workbench.controller.replica_life import Event, Replica
 from workbench.errors import ConstructorError, PlacementError, WorkbenchError
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.placement import GroupSpec, Inside, group_of
-from workbench.spec.replica import LoadRequest, Report, Seat, Trouble
+from workbench.spec.replica import CheckRequest, LoadRequest, Report, Seat, Trouble
 from workbench.spec.status import Step
 
 __all__ = ["Holders", "Places", "ReplicaWork", "Tell"]
@@ -142,6 +142,27 @@ class ReplicaWork:
         else:
             self._tell(replica.id, Event.UPDATE_ENDED, spec=spec, message="")
             self.look_after(replace(replica, spec=spec))
+
+    async def check(self, replica: Replica, checks: str) -> str:
+        """Have a user's tests of a replica run beside it; why one failed, or nothing."""
+        assert replica.address is not None
+        options = replica.spec.options
+        runtime_env = options.ray_actor_options.runtime_env
+        shell = await self._pool.take(replica.node_id, runtime_env)
+        request = CheckRequest(
+            checks=self._store.blob(checks),
+            app=replica.app,
+            deployment=replica.spec.name,
+            max_ongoing_requests=options.max_ongoing_requests,
+            replica_id=replica.id,
+            address=replica.address,
+        )
+        try:
+            return str(await shell.process.call("check", request))
+        except ProcessLookupError as error:
+            return f"tests ended their process: {error}"
+        finally:
+            await shell.process.end()
 
     async def stop(self, replica: Replica) -> None:
         """Let running calls finish, end the process."""

@@ -150,6 +150,7 @@ class _Control:
         )
         self._controller.work.before_traffic = self._controller.trials.before_traffic
         self._controller.trials.send = sender(channel_secret(self._config.token))
+        self._controller.trials.check = self._controller.work.check
         self._controller.trials.measured = measurements
         self._controller.http_url = self._http_url
         self._controller.note = self._logs.note

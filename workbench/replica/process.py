@@ -19,6 +19,7 @@ from workbench.cluster.fence import die_with_parent
 from workbench.cluster.heap import keep_freed_memory
 from workbench.code.services import offer_services
 from workbench.loop import LoopThread
+from workbench.replica.checks import run_checks
 from workbench.replica.last_words import prepare_last_words
 from workbench.replica.logs import ReplicaLogs
 from workbench.replica.meter import ReplicaMeter
@@ -31,6 +32,7 @@ from workbench.replica.watchdog import Watchdog, patience_s
 from workbench.routing.dispatch import Router
 from workbench.routing.report import report
 from workbench.spec.replica import (
+    CheckRequest,
     Description,
     LoadRequest,
     Report,
@@ -98,6 +100,10 @@ class ReplicaProcess:
     async def reconfigure(self, seat: Seat) -> Report:
         """Take over other options; nothing is loaded again."""
         return await self._io.call(self._replica.reconfigure(seat))
+
+    async def check(self, request: CheckRequest) -> str:
+        """Test another replica, as a shell; say why it failed, or nothing."""
+        return await self._io.call(self._check(request))
 
     async def check_health(self) -> str:
         """Say why the replica is not well; empty if it is.
@@ -180,6 +186,13 @@ class ReplicaProcess:
             return None
         longest_s = self._server.longest_ns / 1e9
         return patience_s(seat.options.health_check_timeout_s, longest_s)
+
+    async def _check(self, request: CheckRequest) -> str:
+        assert self._imported is not None
+        await self._imported
+        name = f"{self._config.id}-check"
+        router = Router(name=name, secret=self._config.secret, host_id=host_id())
+        return await run_checks(request, router, self._threads)
 
     async def _drain(self, timeout_s: float) -> None:
         await self._replica.drain(timeout_s)

@@ -33,7 +33,7 @@ from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
 from workbench.serve.many import RunTarget, run_all, shutdown_async
 from workbench.serve.refused import check_options, check_proxy_location, missing_name
-from workbench.spec.gate import Gate, Guard
+from workbench.spec.gate import Gate, Guard, checks_in
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions as HttpSpec
 from workbench.spec.status import ServeStatus
@@ -135,7 +135,8 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     A new version must stand its gate, or what served before serves again and a GateError
     says why. `smoke` holds requests that it must answer, before it takes traffic where
     that can be: each a path, (path, json), or a dict with path, method, json, expect (a
-    status; 200 by default) and answer (the JSON that must come). `guard` is for how many
+    status; 200 by default) and answer (the JSON that must come); or functions that get a
+    handle to the new replica, and fail by raising or returning False. `guard` is for how many
     seconds real traffic is watched, or a `serve.Guard` with other limits than 5 % failed
     requests; this then waits until they are over. Both are off by default.
 
@@ -153,6 +154,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
         name=name,
         route_prefix=route_prefix,
         gate=Gate.parse(smoke, guard),
+        checks=checks_in(smoke),
         on_progress=_log.info,
     )
     for warning in deployed.warnings:

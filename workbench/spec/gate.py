@@ -4,11 +4,11 @@ Front ends take short forms (`Gate.parse`); everything behind them knows only th
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
-__all__ = ["Gate", "Guard", "Smoke"]
+__all__ = ["Gate", "Guard", "Smoke", "checks_in"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,17 +121,36 @@ class Gate:
     """Everything that a deploy must stand."""
 
     smoke: tuple[Smoke, ...] = ()
+    checks: str = ""
+    """Id of the blob with functions that test a handle; empty if there are none."""
+    count_of_checks: int = 0
     guard: Guard | None = None
+
+    @property
+    def asks(self) -> int:
+        """How many requests and functions a new replica must stand."""
+        return len(self.smoke) + self.count_of_checks
 
     @classmethod
     def parse(cls, smoke: object = (), guard: object = None) -> Self:
-        """From what `serve.run` is given.
+        """From what `serve.run` is given; functions are left out (`checks_in`).
 
         Raises:
             TypeError, ValueError: something in it cannot be.
         """
-        given = smoke if isinstance(smoke, Iterable) and not _is_one(smoke) else [smoke]
-        return cls(smoke=tuple(map(Smoke.parse, given)), guard=Guard.parse(guard))
+        requests = [each for each in _listed(smoke) if not callable(each)]
+        return cls(smoke=tuple(map(Smoke.parse, requests)), guard=Guard.parse(guard))
+
+
+def checks_in(smoke: object) -> list[Callable[..., object]]:
+    """The functions among what `serve.run` is given."""
+    return [each for each in _listed(smoke) if callable(each)]
+
+
+def _listed(smoke: object) -> list[object]:
+    if isinstance(smoke, Iterable) and not _is_one(smoke):
+        return list(smoke)
+    return [smoke]
 
 
 def _is_one(smoke: object) -> bool:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from workbench.spec.deployment import DeploymentOptions, Kind, Version
 from workbench.spec.table import Address
 
-__all__ = ["Description", "LoadRequest", "Report", "Seat", "ShellConfig", "Trouble"]
+__all__ = [
+    "CheckRequest",
+    "Description",
+    "LoadRequest",
+    "Report",
+    "Seat",
+    "ShellConfig",
+    "Trouble",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +58,19 @@ class LoadRequest:
     seat: Seat
     code: bytes
     args: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """Run a user's tests of a replica in another process than its own."""
+
+    checks: bytes
+    """Functions of a handle, as `workbench.code.ship.ship_functions` packs them."""
+    app: str
+    deployment: str
+    max_ongoing_requests: int
+    replica_id: str
+    address: Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

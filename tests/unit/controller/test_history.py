@@ -8,6 +8,7 @@ import pytest
 from tests.unit.controller.world import make_request, make_spec
 from workbench.controller.history import History, Record, version_of
 from workbench.errors import UnknownVersionError
+from workbench.spec.gate import Gate
 from workbench.spec.versions import Outcome
 
 
@@ -144,3 +145,11 @@ def test_records_are_stored_without_blobs_and_read_again():
 
     assert b"large" not in data
     assert msgspec.msgpack.decode(data, type=tuple[Record, ...]) == records
+
+
+def test_the_functions_of_a_gate_are_kept_with_their_version():
+    request = replace(make_request(make_spec()), gate=Gate(checks="blob-checks"))
+
+    history = History().begin(request, 0.0)
+
+    assert "blob-checks" in history.blob_ids()

@@ -49,6 +49,7 @@ class Controller:
             self.sleep,
         )
         self.trials.send = self.send
+        self.trials.check = self.check
         self.trials.measured = SimpleNamespace(history=(), counts=self.counts)
 
     @property
@@ -65,6 +66,10 @@ class Controller:
     async def send(self, smoke, replica, prefix):
         self.sent.append((str(smoke), replica.id, prefix))
         return f"{smoke} answered 500." if smoke.path in self.refuses else ""
+
+    async def check(self, replica, checks):
+        self.sent.append((checks, replica.id))
+        return "`check` returned False." if checks in self.refuses else ""
 
     def counts(self, _app, _ingress):
         took = Histogram([1e6] * 20 * self.beats)
@@ -126,6 +131,23 @@ def test_a_new_replica_that_answers_badly_gets_no_traffic():
 
         with pytest.raises(GateError, match="Smoke request GET /x answered 500"):
             await controller.trials.before_traffic(running(NEW))
+
+    asyncio.run(scenario())
+
+
+def test_functions_are_asked_after_requests_and_may_refuse_too():
+    async def scenario():
+        controller = Controller(
+            Gate(smoke=(Smoke(),), checks="blob-checks", count_of_checks=1)
+        )
+        new = running(NEW)
+
+        await controller.trials.before_traffic(new)
+        controller.refuses = {"blob-checks"}
+
+        assert [sent[0] for sent in controller.sent] == ["GET /", "blob-checks"]
+        with pytest.raises(GateError, match="Smoke test `check` returned False"):
+            await controller.trials.before_traffic(new)
 
     asyncio.run(scenario())
 
