@@ -60,6 +60,8 @@ def test_every_deploy_is_recorded_with_how_it_went(run, app_name):
         (1, "live", False),
     ]
     assert "no weights" in failed.reason
+    limits = [each.options["Model"].max_ongoing_requests for each in found]
+    assert limits == [7, 5, 5]
     assert (first.owner, first.steps[0].step) == (owner, Step.START)
     assert newest.steps[0].reason.endswith("max_ongoing_requests 5 → 7")
     assert "digits.ipynb" in repr(found)

@@ -188,6 +188,7 @@ def version_of(app: ApplicationSpec) -> str:
 
 def tell(record: Record, *, is_current: bool) -> VersionRecord:
     """A record as users are told it."""
+    app = record.request.application
     return VersionRecord(
         number=record.number,
         version=record.version,
@@ -195,7 +196,8 @@ def tell(record: Record, *, is_current: bool) -> VersionRecord:
         outcome=record.outcome,
         reason=record.reason,
         steps=record.steps,
-        owner=record.request.application.owner,
+        options={spec.name: spec.options for spec in app.deployments},
+        owner=app.owner,
         rollback_to=record.rollback_to,
         is_current=is_current,
         is_kept=record.is_kept,

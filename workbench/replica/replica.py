@@ -136,6 +136,7 @@ class Replica:
             code = await enter(seat.kind, target, servable, self._threads)
             if seat.options.user_config != self.seat.options.user_config:
                 await reconfigure(servable, seat, self._threads)
+            await self._run_health_check(code)
         except BaseException:
             self._introduce(self.seat, old.servable)
             raise

@@ -170,7 +170,7 @@ def rollback(app: str, version: str | int | None = None) -> DeploymentHandle:
     """Deploy what was live before, or a version by its number or hash; wait for it.
 
     Needs neither the notebook nor the script that made it. It is a deploy like any
-    other: the least step that suffices, and no request is lost.
+    other: the least step that suffices, the gate that it had, and no request is lost.
 
     Raises:
         UnknownDeploymentError: there is no such application.

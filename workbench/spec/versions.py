@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from workbench.spec.application import Owner
+from workbench.spec.deployment import DeploymentOptions
 from workbench.spec.status import Step
 
 __all__ = ["Outcome", "StepTaken", "VersionDiff", "VersionList", "VersionRecord"]
@@ -45,6 +46,8 @@ class VersionRecord:
     reason: str = ""
     """Why it failed or was reverted."""
     steps: tuple[StepTaken, ...] = ()
+    options: dict[str, DeploymentOptions] = field(default_factory=dict)
+    """Of each deployment, by its name."""
     owner: Owner = field(default_factory=Owner)
     rollback_to: int | None = None
     """Number of the deploy that this one brought back."""

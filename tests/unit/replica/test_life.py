@@ -288,6 +288,27 @@ async def test_keeping_calls_reconfigure_when_the_config_changed(replica):
     assert answer.body == b"[1,2]"
 
 
+async def test_new_code_that_is_not_well_does_not_take_over(replica):
+    class Model:
+        def __call__(self):
+            return "one"
+
+    class New:
+        def check_health(self):
+            raise RuntimeError("tired")
+
+        def __call__(self):
+            return "two"
+
+    async with replica() as bench:
+        await bench.load(Model)
+        report = await bench.process.keep(bench.request(New))
+        answer = await bench.http().done()
+
+    assert "RuntimeError: tired" in report.error
+    assert answer.body == b"one"
+
+
 async def test_a_failure_while_keeping_leaves_the_old_code(replica):
     class Old:
         async def __call__(self):
