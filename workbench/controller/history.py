@@ -91,7 +91,10 @@ class History:
         return replace(self, applications=left)
 
     def bounded(self, size_of: SizeOf) -> "History":
-        """Without the code that is too large to be kept, of the oldest deploys first."""
+        """Without the code that is too large to be kept, of the oldest deploys first.
+
+        Looks at everything (60 ms with 10,000 records): for when there is too much.
+        """
         all_records = (each for app in self.applications.values() for each in app)
         kept = [each for each in all_records if each.is_kept]
         newest_first = sorted(kept, key=lambda record: -record.at_s)
@@ -115,12 +118,12 @@ class History:
 
     def blob_ids(self) -> set[str]:
         """Every blob that is kept for deploying something again."""
-        return {
-            blob_id
-            for records in self.applications.values()
-            for record in records
-            for blob_id in record.blob_ids()
-        }
+        return set().union(*map(self.blob_ids_of, self.applications))
+
+    def blob_ids_of(self, name: str) -> set[str]:
+        """Those of one application."""
+        records = self.applications.get(name, ())
+        return set().union(*(each.blob_ids() for each in records))
 
     def find(self, name: str, version: str | int) -> Record:
         """The newest deploy of that number or (beginning of a) version.
