@@ -3,9 +3,9 @@
 import contextlib
 import os
 import threading
-from collections import Counter
 
 import httpx
+import psutil
 import pytest
 
 from tests.integration.conftest import eventually
@@ -40,6 +40,12 @@ def deploy(name, app, *, smoke=(), guard=None, **options):
 
 def told(made):
     return [e.message for e in made.events if e.kind is EventKind.GATE]
+
+
+def pids(name):
+    """Of all replicas, whatever their state."""
+    (found,) = serve.status().applications[name].deployments.values()
+    return {each.pid for each in found.replicas if each.pid}
 
 
 def outcome(name):
@@ -179,20 +185,26 @@ def test_a_version_that_fails_under_real_traffic_goes_back_by_itself(
 ):
     deploy(app_name, make_model("one").bind(), may_keep=True)
     bad = make_model(None, constant=1 if step == "keep" else 2).bind()
+    seen = pids(app_name)
     with traffic(url) as answers:
         with pytest.raises(GateError, match=r"requests failed .*guard allows 5%"):
-            deploy(app_name, bad, may_keep=True, guard=60)
+            deploy(
+                app_name,
+                bad,
+                may_keep=True,
+                guard=60,
+                on_event=lambda _: seen.update(pids(app_name)),
+            )
         eventually(lambda: answers[-20:] == ["one"] * 20)
 
     # Only what the bad version itself was asked has failed.
     assert set(answers) == {"one", 500}
     assert outcome(app_name)[0] == "reverted"
 
-    def is_clean():
-        (found,) = serve.status().applications[app_name].deployments.values()
-        return Counter(found.replica_states) == {"RUNNING": 1}
-
-    assert eventually(is_clean)
+    assert (len(seen) == 1) is (step == "keep")
+    assert eventually(lambda: len(pids(app_name)) == 1)
+    gone = seen - pids(app_name)
+    assert eventually(lambda: not any(map(psutil.pid_exists, gone)))
 
 
 def test_a_version_that_does_well_stays_and_the_guard_says_what_it_saw(app_name, url):
