@@ -7,6 +7,7 @@ also by a controller that starts again: that one begins the trial anew.
 """
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from workbench.spec.deployment import Version
 
 __all__ = ["Measured", "Stage", "Trials"]
+
+_log = logging.getLogger("workbench.controller")
 
 Check = Callable[[Replica, str], Awaitable[str]]
 """Runs the functions of a blob on a replica; why one failed, or nothing."""
@@ -119,6 +122,20 @@ class Trials:
             running[1].cancel()
 
     async def _try(self, app: ApplicationTarget) -> None:
+        """Try it, and say how that ended, whatever happens: a deploy waits for it."""
+        name = app.spec.name
+        try:
+            reason = await self._reason_to_go(app)
+        except Exception as error:  # noqa: BLE001 - else nobody would ever hear of it
+            _log.exception("The trial of %s broke", name)
+            reason = f"Its trial broke: {type(error).__name__}: {error}"
+        if reason:
+            self._stage.failed(name, reason)
+            return
+        self._passed[name] = app.deployed_at
+        self._stage.passed()
+
+    async def _reason_to_go(self, app: ApplicationTarget) -> str:
         name, spec = app.spec.name, app.spec
         serving = [
             each
@@ -133,11 +150,7 @@ class Trials:
             if reason and app.last_live is None:
                 self._stage.told(name, f"{reason} There is nothing to go back to.")
                 reason = ""
-        if reason:
-            self._stage.failed(name, reason)
-            return
-        self._passed[name] = app.deployed_at
-        self._stage.passed()
+        return reason
 
     async def _smoke(
         self, app: ApplicationTarget, replicas: Collection[Replica]

@@ -189,6 +189,23 @@ def test_the_ingress_is_asked_once_what_it_calls_is_up():
     asyncio.run(scenario())
 
 
+def test_a_trial_that_breaks_ends_the_deploy_too():
+    async def scenario():
+        controller = Controller(SMOKE)
+        controller.observed = [running(NEW)]
+
+        async def break_off(*_):
+            raise OSError("no more sockets")
+
+        controller.trials.send = break_off
+
+        assert await controller.outcome() == (
+            "Its trial broke: OSError: no more sockets"
+        )
+
+    asyncio.run(scenario())
+
+
 def test_a_guard_goes_back_on_the_first_beat_that_shows_too_many_failures():
     async def scenario():
         controller = Controller(Gate(guard=Guard(for_s=60)))
