@@ -300,7 +300,9 @@ def test_prometheus_is_told_of_requests_and_of_what_user_code_counts(
     def is_told():
         text = api.metrics()
         return (
-            f'serve_num_http_requests{{application="{app}"}} 3' in text
+            f'serve_num_http_requests{{application="{app}",method="GET",'
+            f'route="/{app}",status_code="200"}} 3'
+            in text
             and f'asked{{who="me",application="{app}",deployment="Counting"' in text
         )
 

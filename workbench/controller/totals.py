@@ -5,9 +5,10 @@ again begins at zero, which Prometheus takes for what it is.
 """
 
 import bisect
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from workbench.controller.answers import answer_families
 from workbench.controller.judge import Count
 from workbench.observe.exposition import Family, render
 from workbench.observe.histogram import Histogram
@@ -50,12 +51,15 @@ class Totals:
     def __init__(self) -> None:
         self._applications: dict[str, _Total] = defaultdict(_Total)
         self._deployments: dict[str, _Total] = defaultdict(_Total)
+        self._answers: Counter[tuple[str, str, str]] = Counter()
         self._points: dict[str, list[MetricPoint]] = {}
 
     def take(self, measured: Measured) -> None:
         """Take in what a process measured."""
         for app, ended in measured.applications.items():
             self._applications[app].add(ended)
+            for method, status, count in ended.answers:
+                self._answers[app, method, status] += count
         if (state := measured.replica) is not None:
             self._deployments[state.deployment].add(state.calls)
 
@@ -73,26 +77,32 @@ class Totals:
             self._deployments.get(ingress)
         )
 
-    def text(self, sample: Sample | None) -> str:
-        """All of it in Prometheus' text format; `sample` is how things are now."""
+    def text(self, sample: Sample | None, routes: Mapping[str, str]) -> str:
+        """All of it in Prometheus' text format.
+
+        `sample` is how things are now, `routes` where applications answer.
+        """
         now = [] if sample is None else list(_now(sample))
-        return render([*self._counted(), *now, *self._users()])
+        answers = answer_families(self._answers, routes)
+        return render([*answers, *self._counted(), *now, *self._users()])
 
     def _counted(self) -> Iterable[Family]:
-        yield from _families(
-            self._applications,
-            "HTTP requests",
-            ended="serve_num_http_requests",
-            failed="serve_num_http_error_requests",
-            took="serve_http_request_latency_ms",
+        yield _latency(
+            self._applications, "serve_http_request_latency_ms", "requests took"
         )
-        yield from _families(
-            self._deployments,
-            "Calls",
-            ended="serve_deployment_request_counter",
-            failed="serve_deployment_error_counter",
-            took="serve_deployment_processing_latency_ms",
+        yield _latency(
+            self._deployments, "serve_deployment_processing_latency_ms", "calls took"
         )
+        ended = Family(
+            "serve_deployment_request_counter", "counter", "Calls that ended."
+        )
+        failed = Family(
+            "serve_deployment_error_counter", "counter", "Calls that failed."
+        )
+        for key, total in self._deployments.items():
+            ended.add(_labels_of(key), total.took.count)
+            failed.add(_labels_of(key), total.errors)
+        yield from (ended, failed)
 
     def _users(self) -> Iterable[Family]:
         families: dict[str, Family] = {}
@@ -123,23 +133,28 @@ def _families(
     all_ended = Family(ended, "counter", f"{what} that ended.")
     all_failed = Family(failed, "counter", f"{what} that failed.")
     all_took = Family(took, "histogram", f"How long {what} took, in ms within 1 %.")
+
+
+def _latency(totals: Mapping[str, _Total], name: str, what: str) -> Family:
+    family = Family(name, "histogram", f"How long {what}, in ms within 1 %.")
     for key, total in totals.items():
-        labels = _labels_of(key)
-        all_ended.add(labels, total.took.count)
-        all_failed.add(labels, total.errors)
-        all_took.add_histogram(labels, BOUNDS_MS, *total.latency())
-    return all_ended, all_failed, all_took
+        family.add_histogram(_labels_of(key), BOUNDS_MS, *total.latency())
+    return family
 
 
 def _now(sample: Sample) -> Iterable[Family]:
     ongoing = Family(
         "serve_replica_processing_queries", "gauge", "Calls that run in a replica now."
     )
+    healthy = Family(
+        "serve_deployment_replica_healthy", "gauge", "1 for each replica that serves."
+    )
     cpu = Family("serve_replica_cpu_cores", "gauge", "CPU time used per second.")
     memory = Family("serve_replica_memory_bytes", "gauge", "Resident memory.")
     for replica_id, replica in sample.replicas.items():
         labels = {**_labels_of(replica.deployment), "replica": replica_id}
         ongoing.add(labels, replica.ongoing)
+        healthy.add(labels, 1)
         cpu.add(labels, replica.cpu_cores)
         memory.add(labels, replica.memory_bytes)
     queued = Family(
@@ -152,7 +167,7 @@ def _now(sample: Sample) -> Iterable[Family]:
         queued.add(labels, deployment.queued)
         running.add(labels, deployment.replicas)
         target.add(labels, deployment.target)
-    return ongoing, cpu, memory, queued, running, target
+    return ongoing, healthy, cpu, memory, queued, running, target
 
 
 def _labels_of(key: str) -> dict[str, str]:

@@ -220,7 +220,9 @@ class _Control:
         now = None
         if self._measurements.history:
             now = self._measurements.latest(self._controller.population())
-        return self._measurements.totals.text(now)
+        applications = self._controller.status().items()
+        routes = {name: app.route_prefix or "" for name, app in applications}
+        return self._measurements.totals.text(now, routes)
 
     def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]:
         """Deploy an application."""

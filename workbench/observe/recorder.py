@@ -10,6 +10,7 @@ counted together, since a loop over many is quicker than as many calls; not all 
 half a second, since that would hold up the event loop for milliseconds.
 """
 
+from collections import Counter
 from typing import Final
 
 from workbench.observe.histogram import Buckets, count_into
@@ -53,6 +54,11 @@ class Recorder:
 class Recorders(dict[str, Recorder]):
     """A recorder for each name, made when first asked for."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: Counter[tuple[str, str, int | str]] = Counter()
+        """How often each name answered a method with a status."""
+
     def __missing__(self, name: str) -> Recorder:
         made = self[name] = Recorder()
         return made
@@ -64,3 +70,11 @@ class Recorders(dict[str, Recorder]):
         for name in taken.keys() - found.keys():
             del self[name]
         return found
+
+    def take_answers(self) -> dict[str, list[tuple[str, str, int]]]:
+        """By name: method, status, and how often since this was last asked."""
+        taken: dict[str, list[tuple[str, str, int]]] = {}
+        for (name, method, status), count in self.answers.items():
+            taken.setdefault(name, []).append((method, str(status), count))
+        self.answers.clear()
+        return taken

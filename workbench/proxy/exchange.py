@@ -48,6 +48,8 @@ _COPIED_BODY_BYTES = 64 * 1024
 # each. Must be well below the window that replicas send by (512 KiB).
 CREDIT_STEP_BYTES = 32 * 1024
 _FAILED = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+# What nobody was there to be told: the client has closed the connection.
+_LEFT = 499
 
 
 class Client(Protocol):
@@ -89,6 +91,7 @@ class Exchange:
     """Whose request it is, once that is known; empty if it is for a page of ours."""
     _started_ns = 0
     _has_failed = False
+    _status = _LEFT
     _told: Told | None = None
     """What the client asks to be told of this, if anything."""
 
@@ -148,6 +151,7 @@ class Exchange:
         """Send the answer, or its beginning."""
         assert isinstance(message, HttpReply)
         body = buffers[0] if buffers else b""
+        self._status = message.status
         if message.status >= _FAILED:
             self._has_failed = True
         if (
@@ -298,10 +302,12 @@ class Exchange:
     def _record(self) -> None:
         """Note how long it took, from its turn on its connection to its last byte."""
         if self._app:
-            ended = self._client.door.ended[self._app]
+            every = self._client.door.ended
+            ended = every[self._app]
             ended.add(perf_counter_ns() - self._started_ns)
             if self._has_failed:
                 ended.add_error()
+            every.answers[self._app, self.request.method, self._status] += 1
 
     def _withdraw(self) -> None:
         if self._timer is not None:

@@ -177,7 +177,8 @@ class _Interior:
 
     def _take_ended(self) -> dict[str, Ended]:
         taken = self._door.ended.take()
+        answers = self._door.ended.take_answers()
         return {
-            app: Ended(dict(buckets), errors)
+            app: Ended(dict(buckets), errors, answers.get(app, []))
             for app, (buckets, errors) in taken.items()
         }

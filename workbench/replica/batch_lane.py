@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from workbench.errors import BatchError
+from workbench.replica.batch_metrics import BatchMetrics
 from workbench.replica.batch_policy import BatchOptions, BatchQueue
 from workbench.replica.shape import Shape, shape_of
 from workbench.request import apart, current_request
@@ -40,6 +41,7 @@ class BatchLane:
         self._queue: BatchQueue[Item] = BatchQueue(self._options)
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._metrics = BatchMetrics(function.__name__)
         self.shape = shape_of(self._function)
 
     def tune(self, **changes: Any) -> None:
@@ -73,8 +75,7 @@ class BatchLane:
                 f"(max_batch_size={self._queue.max_batch_size}, by batch_size_fn)."
             )
             raise BatchError(msg)
-        if item.stopwatch is not None:
-            item.stopwatch.begin(now)
+        item.note_waiting(now)
         self._run_due()
 
     def withdraw(self, item: "Item") -> None:
@@ -96,14 +97,16 @@ class BatchLane:
             self._timer = None
         now = time.monotonic()
         while (batch := self._queue.take(now)) is not None:
-            self._start(batch)
+            self._start(batch, now)
         due = self._queue.next_due()
         if due is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(due - now, 0.0), self._run_due)
 
-    def _start(self, batch: list["Item"]) -> None:
-        now = time.monotonic()
+    def _start(self, batch: list["Item"], now: float) -> None:
+        most = self._queue.max_batch_size
+        self._metrics.note_begun(len(batch), most, now - batch[0].came_s)
+        self._metrics.note_queue(len(self._queue))
         for item in batch:
             item.batch = batch
             item.note_begun(now)
@@ -120,7 +123,10 @@ class BatchLane:
         self, batch: list["Item"], began: float, _task: asyncio.Task[None]
     ) -> None:
         del self._tasks[id(batch)]
-        self._queue.end(len(batch), time.monotonic() - began)
+        took_s = time.monotonic() - began
+        self._metrics.note_ended(took_s)
+        self._queue.end(len(batch), took_s)
+        self._metrics.note_queue(len(self._queue))
         self._run_due()
 
     async def _run(self, batch: list["Item"]) -> None:
@@ -189,6 +195,7 @@ class Item:
     __slots__ = (
         "batch",
         "bound",
+        "came_s",
         "context",
         "is_over",
         "is_wanted",
@@ -201,9 +208,16 @@ class Item:
         self.bound: inspect.BoundArguments
         self.context: Context = copy_context()
         self.batch: list[Item] | None = None
+        self.came_s = 0.0
         self.is_wanted = True
         self.is_over = False
         self.stopwatch = current_request.get().stopwatch
+
+    def note_waiting(self, now: float) -> None:
+        """It waits for its batch from now on."""
+        self.came_s = now
+        if self.stopwatch is not None:
+            self.stopwatch.begin(now)
 
     def note_begun(self, now: float) -> None:
         """It waits for its batch no longer."""

@@ -379,6 +379,8 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     buckets: dict[int, int]
     """How long they took: a `workbench.observe.histogram` of nanoseconds."""
     errors: int
+    answers: list[tuple[str, str, int]] = []
+    """At a proxy: how often a method was answered with a status."""
 
 
 class ReplicaMeasured(msgspec.Struct, frozen=True, array_like=True):

@@ -12,12 +12,13 @@ from workbench.wire.messages import (
 )
 
 
-def ended(*took_ms, errors=0):
-    return Ended(dict(Histogram(ms * 1e6 for ms in took_ms).buckets), errors)
+def ended(*took_ms, errors=0, answers=()):
+    buckets = dict(Histogram(ms * 1e6 for ms in took_ms).buckets)
+    return Ended(buckets, errors, list(answers))
 
 
 def lines(totals, sample=None):
-    text = totals.text(sample)
+    text = totals.text(sample, {"app": "/a"})
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
@@ -27,14 +28,28 @@ def test_requests_are_counted_and_sorted_into_the_histogram():
     totals.take(Measured({}, {"app": ended(30)}, None))
 
     found = lines(totals)
-    assert 'serve_num_http_requests{application="app"} 3' in found
-    assert 'serve_num_http_error_requests{application="app"} 1' in found
     name = 'serve_http_request_latency_ms_bucket{application="app",le='
     assert f'{name}"2"}} 0' in found
     assert f'{name}"5"}} 1' in found
     assert f'{name}"50"}} 3' in found
     assert f'{name}"+Inf"}} 3' in found
     assert 'serve_http_request_latency_ms_count{application="app"} 3' in found
+
+
+def test_answers_are_counted_by_method_and_status():
+    totals = Totals()
+    told = [("GET", "200", 2), ("GET", "404", 1), ("/t.Talk/Say", "NOT_FOUND", 1)]
+    totals.take(Measured({}, {"app": ended(answers=told)}, None))
+    totals.take(Measured({}, {"app": ended(answers=[("GET", "200", 1)])}, None))
+
+    found = lines(totals)
+    get = 'application="app",method="GET",route="/a"'
+    say = 'application="app",method="/t.Talk/Say"'
+    assert f'serve_num_http_requests{{{get},status_code="200"}} 3' in found
+    assert f'serve_num_http_requests{{{get},status_code="404"}} 1' in found
+    assert f'serve_num_http_error_requests{{{get},error_code="404"}} 1' in found
+    assert f'serve_num_grpc_error_requests{{{say},error_code="NOT_FOUND"}} 1' in found
+    assert not any("http_error" in each and "200" in each for each in found)
 
 
 def test_calls_are_counted_by_deployment_over_all_replicas():
@@ -68,7 +83,7 @@ def test_metrics_of_user_code_are_told_until_their_process_is_gone():
     totals.take_users("r1", UserMetrics([point, took]))
 
     assert 'asked{model="a\\"b"} 2.5' in lines(totals)
-    assert '# HELP asked How "often"\\n.\n# TYPE asked counter' in totals.text(None)
+    assert '# HELP asked How "often"\\n.\n# TYPE asked counter' in totals.text(None, {})
     assert lines(totals)[1:] == [
         'took_bucket{le="1"} 1',
         'took_bucket{le="+Inf"} 3',

@@ -8,6 +8,7 @@ import cloudpickle
 import pytest
 
 from workbench.errors import BatchError
+from workbench.replica import metrics
 from workbench.replica.batching import batch
 from workbench.replica.shape import Shape, shape_of
 
@@ -340,3 +341,21 @@ async def test_learnt_waiting_gathers_a_burst():
 
     assert sum(sizes) == 320
     assert max(sizes[-5:]) == 16
+
+
+async def test_batches_are_counted(monkeypatch):
+    monkeypatch.setattr(metrics, "_metrics", {})
+
+    @batch(max_batch_size=4, batch_wait_timeout_s=0.0)
+    async def counted(items):
+        return items
+
+    await asyncio.gather(*map(counted, range(5)))
+
+    found = {point.name: point.numbers for point in metrics.metric_points()}
+    total, *counts = found["serve_actual_batch_size"]
+    assert total == 5
+    assert sum(counts) == found["serve_batches_processed"][0] == 2
+    for name in ("wait_time_ms", "execution_time_ms", "utilization_percent"):
+        assert sum(found[f"serve_batch_{name}"][1:]) == 2
+    assert found["serve_batch_queue_length"] == [0]

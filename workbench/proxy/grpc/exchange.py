@@ -67,7 +67,7 @@ class GrpcExchange:
         """
         app, deployment = await self._find_application()
         started_ns = perf_counter_ns()
-        has_failed = True
+        has_failed, code = True, grpc.StatusCode.CANCELLED
         timer = self._start_timer()
         uploading = self._submit(deployment, message)
         try:
@@ -75,7 +75,7 @@ class GrpcExchange:
                 ending, answer = await self._pass_stream(), None
             else:
                 ending, answer = await self._take_single()
-            has_failed = ending.is_failure
+            has_failed, code = ending.is_failure, ending.code
             await self._end(ending)
         except asyncio.CancelledError:
             has_failed = False
@@ -93,6 +93,7 @@ class GrpcExchange:
             recorder.add(perf_counter_ns() - started_ns)
             if has_failed:
                 recorder.add_error()
+            self._desk.ended.answers[app, self._rpc.path, code.name] += 1
 
     # -- what the router calls (`Receiver`) --------------------------------------------
 
