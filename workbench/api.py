@@ -27,6 +27,7 @@ from workbench.spec.events import Event
 from workbench.spec.gate import Gate
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
+from workbench.spec.logging_config import LoggingSpec
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, InstanceStatus, ServeStatus
 from workbench.start import start_instance
@@ -59,6 +60,8 @@ __all__ = [
 _ENDED_S = 30.0
 
 _client: Client | None = None
+_logging_config: LoggingSpec | None = None
+"""Of the applications that this process deploys, unless they have one of their own."""
 _lock = threading.RLock()
 
 
@@ -82,10 +85,13 @@ def start(
     *,
     http: HTTPOptions | None = None,
     grpc: GRPCOptions | None = None,
+    logging_config: LoggingSpec | None = None,
     keep: bool | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> InstanceStatus:
     """Find the instance to use, or start one.
+
+    `logging_config` is for what this process deploys from now on.
 
     With `keep` the instance outlives this process; by default it does so in a
     notebook, and ends with a script.
@@ -95,7 +101,10 @@ def start(
         PortBusyError: a port asked for by number is taken.
         InstanceError: one runs already, and listens elsewhere.
     """
+    global _logging_config  # noqa: PLW0603 - as `_client`
     client = _get_client(http, keep, on_progress, grpc)
+    if logging_config is not None:
+        _logging_config = logging_config
     return _instance_status(client.status())
 
 
@@ -110,6 +119,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
     owner: Owner | None = None,
     gate: Gate | None = None,
     checks: Sequence[Callable[..., object]] = (),
+    logging_config: LoggingSpec | None = None,
     on_event: Callable[[DeployEvent], None] = lambda _: None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Deployed:
@@ -132,6 +142,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         gate=gate,
         checks=checks,
         root=project_root(),
+        logging_config=logging_config or _logging_config,
     )
     deployed = send(
         made,

@@ -20,6 +20,7 @@ from workbench.spec.application import (
 )
 from workbench.spec.deployment import DeploymentOptions, DeploymentSpec, Kind, Version
 from workbench.spec.gate import Gate
+from workbench.spec.logging_config import LoggingSpec
 
 __all__ = ["Adjust", "Build", "build", "in_notebook", "project_root"]
 
@@ -51,10 +52,12 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
     checks: Sequence[Callable[..., object]] = (),
     root: Path,
     adjust: Adjust = lambda _, made: made,
+    logging_config: LoggingSpec | None = None,
 ) -> Build:
     """Ship every deployment that `app` reaches; `root` holds its local modules.
 
-    `adjust` is shown each deployment with its name and may change its options.
+    `adjust` is shown each deployment with its name and may change its options;
+    `logging_config` is for those that have none of their own.
 
     Raises:
         TypeError: `app` is no application.
@@ -69,7 +72,7 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
         msg = "An application needs a name that is not empty."
         raise ValueError(msg)
     check_route_prefix(route_prefix)
-    graph = _Graph(name, root, adjust)
+    graph = _Graph(name, root, adjust, logging_config)
     graph.add(app)
     graph.ship_all()
     gate = gate or Gate()
@@ -115,10 +118,17 @@ def project_root() -> Path:
 class _Graph:
     """The deployments of one application, found while their arguments are pickled."""
 
-    def __init__(self, app_name: str, root: Path, adjust: Adjust) -> None:
+    def __init__(
+        self,
+        app_name: str,
+        root: Path,
+        adjust: Adjust,
+        logging_config: LoggingSpec | None,
+    ) -> None:
         self._app_name = app_name
         self._root = root
         self._adjust = adjust
+        self._logging_config = logging_config
         self._waiting: list[Application] = []
         self.names: dict[int, str] = {}
         self.bound: dict[str, Application] = {}
@@ -175,6 +185,8 @@ class _Graph:
         if actor.runtime_env:
             actor = replace(actor, runtime_env=located(actor.runtime_env))
             options = replace(options, ray_actor_options=actor)
+        if options.logging_config is None:
+            options = replace(options, logging_config=self._logging_config)
         return DeploymentSpec(
             name=name,
             kind=made_from.kind,
@@ -221,6 +233,7 @@ def _version(kind: Kind, options: DeploymentOptions, shipment: Shipment) -> Vers
         options.backpressure_config,
         options.request_router_config,
         options.request_timeout_s,
+        options.logging_config,
     )
     return Version(
         code=_digest(kind, shipment.code_hash),

@@ -106,6 +106,7 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deployment", default="")
     parser.add_argument("--replica", default="", help="its id, as status shows it")
     parser.add_argument("--request-id", default="", help="x-request-id of an answer")
+    parser.add_argument("--source", default="", help="a logger, or access for requests")
     parser.add_argument("--level", default="", type=str.upper, choices=LEVELS)
     parser.set_defaults(run=_logs)
 
@@ -172,6 +173,7 @@ def _logs(options: argparse.Namespace) -> None:
         replica=options.replica,
         request_id=options.request_id,
         level=options.level,
+        source=options.source,
     )
     page = _print_logs(query)
     with contextlib.suppress(KeyboardInterrupt):

@@ -181,7 +181,7 @@ class _Overrides:
         """The deployment as the file wants it."""
         where, given = self._options.get(name, (self._path, {}))
         options = {key: each for key, each in given.items() if key != "name"}
-        if self._logging is not None:
+        if self._logging is not None and made.deployment_options.logging_config is None:
             options.setdefault("logging_config", self._logging)
         try:
             changed = made.options(**options)  # type: ignore[arg-type]  # checked by it

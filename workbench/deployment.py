@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, overload
 
 from workbench.spec.deployment import ActorOptions, DeploymentOptions, Kind
+from workbench.spec.logging_config import parse_logging
 from workbench.spec.placement import parse_rows
 from workbench.spec.routing import parse_backpressure, parse_routing
 
@@ -17,7 +18,7 @@ __all__ = ["Application", "Deployment", "deployment", "ingress"]
 _BUILDER = "__serve_build_asgi_app__"
 _OPTION_NAMES = frozenset(f.name for f in fields(DeploymentOptions))
 # Options of Ray Serve that a ported program may carry and this version lacks.
-_NOT_YET = frozenset({"autoscaling_config", "logging_config"})
+_NOT_YET = frozenset({"autoscaling_config"})
 # Those that are not offered, and what to do instead.
 _ELSEWHERE = {
     "deployment_actors": "start a Ray actor by name in __init__, get_if_exists=True",
@@ -32,6 +33,7 @@ _PARSED: dict[str, Callable[[object], object]] = {
     "placement_group_bundle_label_selector": parse_rows,
     "placement_group_bundles": parse_rows,
     "placement_group_strategy": lambda given: given or "",
+    "logging_config": parse_logging,
     "request_router_config": parse_routing,
 }
 

@@ -143,6 +143,7 @@ export type LogQuery = {
   readonly replica: string;
   readonly request_id: string;
   readonly level: string;
+  readonly source: string;
   readonly contains: string;
   readonly after: number;
   readonly limit: number;

@@ -1,12 +1,16 @@
 """What goes along with a request, and what its client is told of it."""
 
 import asyncio
+import json
+import logging
 import re
 
 import pytest
 from starlette.responses import StreamingResponse
 
-from workbench import serve, trace
+from tests.integration.conftest import eventually
+from workbench import api, serve, trace
+from workbench.spec.logs import LogQuery
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
@@ -108,3 +112,54 @@ def test_so_does_a_failure(run, http, url, instance):
     assert "code" in timing(failed)
     assert lost.status_code == 404
     assert list(timing(lost)) == ["queue", "total"]
+
+
+@serve.deployment
+class Logging:
+    def __init__(self, inner=None):
+        self.inner = inner
+
+    async def __call__(self, request):
+        logging.getLogger("ray.serve").info("asked")
+        if request.query_params.get("fail"):
+            raise ValueError
+        return await self.inner.remote() if self.inner else "ok"
+
+
+def logged(app, count=1, **fields):
+    """What was logged for an application, oldest first, once there is so much."""
+    query = LogQuery(app=app, **fields)
+    return eventually(lambda: len(found := api.logs(query).records) >= count and found)
+
+
+def test_a_line_tells_of_each_request_to_those_who_ask(run, http, url, app_name):
+    run(Logging.bind(Inner.bind()))
+    ids = {"x-request-id": "req-1"}
+    http.get(f"{url}/a%20b", params={"fail": "1"}, headers=ids)
+    http.post(url, headers={"x-request-id": "req-2"})
+
+    [failed] = logged(app_name, source="access", request_id="req-1")
+    lines = logged(app_name, 2, source="access", request_id="req-2")
+    assert re.fullmatch(rf"GET /{app_name}/a%20b 500 [\d.]+ms", failed.text)
+    found = {each.deployment: each.text.rpartition(" ")[0] for each in lines}
+    assert found == {
+        "Logging": f"POST /{app_name} 200",
+        "Inner": "CALL __call__ OK",
+    }
+    [said] = logged(app_name, request_id="req-2")
+    assert (said.source, said.text) == ("ray.serve", "asked")
+
+
+def test_logs_are_as_the_application_wants_them(run, http, url, app_name, tmp_path):
+    config = {"encoding": "JSON", "log_level": "WARNING", "logs_dir": str(tmp_path)}
+    quiet = {"log_level": "INFO", "enable_access_log": False}
+    run(Logging.options(logging_config=quiet).bind(Inner.bind()), logging_config=config)
+    http.get(url, headers={"x-request-id": "req-1"})
+
+    [said] = logged(app_name, request_id="req-1")
+    [inner] = logged(app_name, source="access")
+    assert said.text == "asked"
+    assert inner.deployment == "Inner"
+    [file] = tmp_path.iterdir()
+    line = eventually(lambda: file.read_text() or None)
+    assert json.loads(line)["request_id"] == "req-1"

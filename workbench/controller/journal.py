@@ -130,6 +130,7 @@ def _filter_of(query: LogQuery) -> Callable[[LogRecord], bool]:
         return (
             query.replica in {"", record.replica}
             and query.request_id in {"", record.request_id}
+            and query.source in {"", record.source}
             and _RANK[record.level] >= least
             and text in record.text.casefold()
         )

@@ -127,14 +127,6 @@ def _count(total: _Total | None) -> Count:
     return Count(buckets=dict(total.took.buckets), errors=total.errors)
 
 
-def _families(
-    totals: Mapping[str, _Total], what: str, *, ended: str, failed: str, took: str
-) -> Iterable[Family]:
-    all_ended = Family(ended, "counter", f"{what} that ended.")
-    all_failed = Family(failed, "counter", f"{what} that failed.")
-    all_took = Family(took, "histogram", f"How long {what} took, in ms within 1 %.")
-
-
 def _latency(totals: Mapping[str, _Total], name: str, what: str) -> Family:
     family = Family(name, "histogram", f"How long {what}, in ms within 1 %.")
     for key, total in totals.items():

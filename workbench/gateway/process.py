@@ -59,7 +59,7 @@ from workbench.spec.status import (
 )
 from workbench.wire.channel import listen
 from workbench.wire.host import host_id
-from workbench.wire.messages import Measured, Said, UserMetrics
+from workbench.wire.messages import Accessed, Measured, Said, UserMetrics
 
 if TYPE_CHECKING:
     from workbench.spec.table import Address
@@ -133,6 +133,7 @@ class _Control:
         checkpoint = await store.read()
         publisher = self._publisher = Publisher()
         publisher.hear(Said, self._logs.hear)
+        publisher.hear(Accessed, self._logs.hear)
         measurements = self._measurements = Measurements()
         publisher.hear(Measured, measurements.take)
         publisher.hear(UserMetrics, measurements.totals.take_users)

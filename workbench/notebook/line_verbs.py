@@ -71,6 +71,7 @@ class LineVerbs:
             request_id=asked.request_id,
             level=asked.level,
             contains=asked.contains,
+            source=asked.source,
             limit=asked.lines,
         )
         if asked.follow or asked.for_s is not None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from html import escape
 
 from workbench.notebook.display import View, framed, prose
-from workbench.spec.logs import LogQuery, LogRecord
+from workbench.spec.logs import ACCESS, LogQuery, LogRecord
 
 __all__ = ["log_line", "logs_view"]
 
@@ -56,6 +56,7 @@ def _gist(records: Sequence[LogRecord], query: LogQuery) -> str:
             ("replica", query.replica),
             ("request", query.request_id),
             ("from", query.level),
+            ("by", query.source),
             ("with", query.contains and f"“{query.contains}”"),
         )
         if value
@@ -70,7 +71,11 @@ def _why_empty(query: LogQuery) -> str:
             "Nothing was said about this request: its id is the header "
             "`x-request-id` of its answer, and old records are forgotten."
         )
-    if query.deployment or query.replica or query.level or query.contains:
+    if query.source == ACCESS:
+        return "No request has ended yet, or their logging is off (enable_access_log)."
+    if any(
+        (query.deployment, query.replica, query.level, query.source, query.contains)
+    ):
         return "Nothing was said that these filters let pass."
     return "Nothing was said yet. What your code prints and logs will stand here."
 

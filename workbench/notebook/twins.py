@@ -145,7 +145,15 @@ def _python(text: str) -> str:
 def _logs(asked: argparse.Namespace) -> str:
     fields: dict[str, Any] = {
         name: value
-        for name in ("app", "deployment", "replica", "request_id", "level", "contains")
+        for name in (
+            "app",
+            "deployment",
+            "replica",
+            "request_id",
+            "level",
+            "source",
+            "contains",
+        )
         if (value := getattr(asked, name))
     }
     fields["limit"] = asked.lines

@@ -194,6 +194,7 @@ def _logs() -> Parser:
         choices=LEVELS,
         help=f"the least level to show: {', '.join(LEVELS)}",
     )
+    add("--source", default="", help="from this logger, or access for requests")
     add("--contains", metavar="TEXT", default="", help="with this text, in any case")
     add(
         "--lines",

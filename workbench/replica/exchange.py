@@ -47,6 +47,8 @@ WHOLE_WINDOW_BYTES = 1024 * 1024
 slowly then costs the proxy no more than it costs the replica."""
 _GATHERED_BYTES = 16 * 1024
 """Pieces of one loop turn go out together up to this: see `send_pieces`."""
+# The client has left before there was an answer.
+_LEFT = 499
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 
@@ -71,6 +73,11 @@ class Exchange(Running):
 
     def answer(self, code: UserCode) -> Awaitable[None]:
         return code.http.answer(self)
+
+    def describe(self) -> tuple[str, str, str]:
+        # As it was written, percent signs and all: no path breaks out of its line.
+        path = self._call.raw_path.decode("latin-1")
+        return self._call.method, path, f"{self.status or _LEFT:d}"
 
     # -- what came in ------------------------------------------------------------------
 
@@ -128,6 +135,7 @@ class Exchange(Running):
         if len(reply.body) > WHOLE_BYTES:
             return False
         head = HttpReply(self.id, reply.status, reply.head, reply.length, more=False)
+        self.status = reply.status
         self._send(head, (reply.body,))
         self._close()
         return True

@@ -81,6 +81,12 @@ class MethodCall(Running):
                 value = await value
         await self._send_answer(value)
 
+    def describe(self) -> tuple[str, str, str]:
+        ending = "ERROR" if self.status else "OK"
+        if self.is_abandoned and not self.is_answered:
+            ending = "CANCELLED"
+        return "CALL", self._call.method, ending
+
     def fail_with(self, error: BaseException) -> None:
         failure, buffers = method_failure(self.id, error, self.request_id)
         self.fail(failure, buffers)

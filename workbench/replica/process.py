@@ -12,13 +12,16 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from workbench import handle
 from workbench.cluster.fence import die_with_parent
 from workbench.cluster.heap import keep_freed_memory
 from workbench.code.services import offer_services
 from workbench.loop import LoopThread
+from workbench.replica.access_log import AccessLog
 from workbench.replica.checks import run_checks
 from workbench.replica.last_words import prepare_last_words
 from workbench.replica.logs import ReplicaLogs
@@ -26,6 +29,7 @@ from workbench.replica.meter import ReplicaMeter
 from workbench.replica.metrics import tell_metrics
 from workbench.replica.multiplex import set_models_listener
 from workbench.replica.replica import Replica
+from workbench.replica.serve_log import ServeLog
 from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads
 from workbench.replica.watchdog import Watchdog, patience_s
@@ -69,6 +73,8 @@ class ReplicaProcess:
         set_models_listener(self._server.tell_models)
         self._replica = Replica(config.id, self._server, self._threads)
         self._logs = ReplicaLogs(self._io.loop, self._tell)
+        self._serve_log = ServeLog()
+        self._access_log = AccessLog(self._io.loop, self._tell)
         self._router: Router | None = None
         self._following: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
@@ -95,11 +101,11 @@ class ReplicaProcess:
 
     async def keep(self, request: LoadRequest) -> Report:
         """New code takes over the living instance, between two calls."""
-        return await self._io.call(self._replica.keep(request))
+        return await self._io.call(self._update(self._replica.keep(request)))
 
     async def reconfigure(self, seat: Seat) -> Report:
         """Take over other options; nothing is loaded again."""
-        return await self._io.call(self._replica.reconfigure(seat))
+        return await self._io.call(self._update(self._replica.reconfigure(seat)))
 
     async def check(self, request: CheckRequest) -> str:
         """Test another replica, as a shell; say why it failed, or nothing."""
@@ -166,9 +172,9 @@ class ReplicaProcess:
     async def _load(self, request: LoadRequest) -> Report:
         assert self._imported is not None
         await self._imported
-        self._logs.begin(request.seat)
         prepare_last_words(Path(self._config.socket_dir) / f"{self._config.id}.last")
         self._watchdog.begin()
+        self._listen_to(request.seat)
         report = await self._replica.load(request)
         if report.error and not self._logs.push():
             # This process is ended now; a new one may not have its channel yet.
@@ -194,10 +200,26 @@ class ReplicaProcess:
         router = Router(name=name, secret=self._config.secret, host_id=host_id())
         return await run_checks(request, router, self._threads)
 
+    async def _update(self, step: Coroutine[Any, Any, Report]) -> Report:
+        report = await step
+        if (seat := self._replica.seat) is not None:
+            self._listen_to(seat)
+        return report
+
+    def _listen_to(self, seat: Seat) -> None:
+        """Hear what this replica says, in the way that its options ask for."""
+        self._logs.begin(seat)
+        spec = self._serve_log.follow(seat)
+        self._access_log.begin(seat, self._serve_log.file)
+        wanted = self._access_log if spec.enable_access_log else None
+        self._server.access_log = wanted
+
     async def _drain(self, timeout_s: float) -> None:
         await self._replica.drain(timeout_s)
+        self._access_log.push()
         self._logs.end()
         self._watchdog.end()
+        self._serve_log.end()
         for task in (self._reporting, self._counting, self._following):
             if task is not None:
                 task.cancel()

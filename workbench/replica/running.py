@@ -32,6 +32,8 @@ from workbench.wire.messages import (
 
 __all__ = ["Running"]
 
+_FAILED = 500
+
 
 class Running:
     """One accepted call."""
@@ -47,7 +49,9 @@ class Running:
         "is_answered",
         "job",
         "request_id",
+        "route",
         "started_ns",
+        "status",
         "stopwatch",
         "task",
     )
@@ -60,6 +64,10 @@ class Running:
     """When the server accepted it, by `time.perf_counter_ns`."""
     stopwatch: Stopwatch | None
     """Of a call that is timed."""
+    route: str
+    """Under which the application answers; set by the server."""
+    status: int
+    """Of HTTP, once the answer has begun; 500 for whatever else has failed."""
     has_started: bool
     """The task is past its first step. One that is cancelled before it would never reach
     its `finally`, where the slot is given back."""
@@ -77,6 +85,7 @@ class Running:
         self.id = call_id
         self.request_id = request_id
         self.stopwatch = None
+        self.status = 0
         self.has_started = False
         self.job = None
         self.has_begun = False
@@ -92,12 +101,17 @@ class Running:
         """Answer with what user code raised."""
         raise NotImplementedError
 
+    def describe(self) -> tuple[str, str, str]:
+        """What was called and how it ended: method, path or name, status."""
+        raise NotImplementedError
+
     def took_ns(self) -> int:
         """How long it took, now that it is over."""
         return perf_counter_ns() - self.started_ns
 
     def fail(self, failure: Failure, buffers: Buffers = ()) -> None:
         """Answer that the call failed."""
+        self.status = failure.status or _FAILED
         self._send(failure, buffers)
         self.is_answered = True
 
@@ -151,6 +165,8 @@ class Running:
         self._window = SendWindow()
         self._window.take(sum(map(len, buffers)))
         if message is not None:
+            if isinstance(message, HttpReply):
+                self.status = message.status
             self._send(message, buffers)
 
     async def chunk(self, buffers: Buffers) -> None:

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable
 from contextvars import copy_context
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.observe.recorder import Recorder
 from workbench.replica.exchange import Exchange
@@ -47,6 +47,9 @@ from workbench.wire.messages import (
     SocketPart,
 )
 
+if TYPE_CHECKING:
+    from workbench.replica.access_log import AccessLog
+
 __all__ = ["ReplicaServer"]
 
 # Whoever is told of a free slot may not need it any more; the next in turn is told
@@ -80,6 +83,8 @@ class ReplicaServer:
         """Calls that ended: from taking a slot to the last step, streams included."""
         self.longest_ns = 0
         """The longest of them."""
+        self.access_log: AccessLog | None = None
+        """None: nobody wants to read of them."""
         self._handlers = {
             HttpCall: self._on_http_call,
             Call: self._on_call,
@@ -219,6 +224,7 @@ class ReplicaServer:
         running.children = about.children
         context.run(current_request.set, about)
         running.stopwatch = about.stopwatch
+        running.route = route
         # A task for every call, though most never wait: to run the first step by hand
         # would save 2 of about 8 µs, but asyncio.timeout, task groups and anyio, which
         # ask for the current task, would then fail or find the wrong one.
@@ -245,6 +251,8 @@ class ReplicaServer:
         # 35 ns, for the watchdog to know what is long here.
         if took_ns > self.longest_ns:  # noqa: PLR1730 - max() takes 3 times as long
             self.longest_ns = took_ns
+        if self.access_log is not None:
+            self.access_log.note(running, took_ns)
         calls = self._calls.get(running.channel)
         if calls is not None:
             calls.pop(running.id, None)

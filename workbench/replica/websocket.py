@@ -8,6 +8,7 @@ proxy's; here there are whole messages, and credit both ways.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Iterator
+from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final
 
@@ -267,6 +268,7 @@ class Socket(Exchange):
             headers.append((_SUBPROTOCOL, subprotocol.encode()))
         head, _ = head_of(headers)
         self._accepted_ns = perf_counter_ns()
+        self.status = HTTPStatus.SWITCHING_PROTOCOLS
         self.begin(SocketAccept(self.id, head), ())
 
     async def _send_message(self, message: Message) -> None:

@@ -36,6 +36,7 @@ from workbench.serve.refused import check_options, check_proxy_location, missing
 from workbench.spec.gate import Gate, Guard, checks_in
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions as HttpSpec
+from workbench.spec.logging_config import LoggingSpec, parse_logging
 from workbench.spec.status import ServeStatus
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def start(
     proxy_location: object = None,
     http_options: HttpSpec | dict[str, object] | None = None,
     grpc_options: GRPCOptions | dict[str, object] | None = None,
+    logging_config: LoggingSpec | dict[str, object] | None = None,
     *,
     keep: bool | None = None,
     **others: object,
@@ -93,7 +95,8 @@ def start(
 
     With `keep` it outlives this process (a notebook's default); a script's ends with
     it. Options of a running proxy cannot change: asking for another port is an error.
-    With `grpc_options` that name services it speaks gRPC, too.
+    With `grpc_options` that name services it speaks gRPC, too. `logging_config` holds
+    for what this process deploys, where an application or deployment has none itself.
     The proxy is on the head node; `proxy_location` EveryNode is taken to mean that.
 
     Raises:
@@ -107,6 +110,7 @@ def start(
     found = api.start(
         http=as_http_options(http_options),
         grpc=as_grpc_options(grpc_options),
+        logging_config=parse_logging(logging_config),
         keep=keep,
         on_progress=_log.info,
     )
@@ -122,6 +126,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     *,
     smoke: object = (),
     guard: object = None,
+    logging_config: LoggingSpec | dict[str, object] | None = None,
     local_testing_mode: bool = False,
     _local_testing_mode: bool = False,
     **others: object,
@@ -130,6 +135,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
 
     The same name again is an update in place: only what changed moves, and no request
     is lost. With `blocking` it then waits for Ctrl-C. Starts an instance if none runs.
+    `logging_config` says how its replicas log (`workbench.serve.schema.LoggingConfig`).
     With `local_testing_mode` it runs in this process instead, without Ray and HTTP.
 
     A new version must stand its gate, or what served before serves again and a GateError
@@ -155,6 +161,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
         route_prefix=route_prefix,
         gate=Gate.parse(smoke, guard),
         checks=checks_in(smoke),
+        logging_config=parse_logging(logging_config),
         on_progress=_log.info,
     )
     for warning in deployed.warnings:

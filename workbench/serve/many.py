@@ -11,6 +11,7 @@ from workbench.deployment import Application
 from workbench.handle import DeploymentHandle
 from workbench.local import run_local
 from workbench.serve.refused import check_options
+from workbench.spec.logging_config import parse_logging
 
 __all__ = ["RunTarget", "run_all", "shutdown_async"]
 
@@ -29,12 +30,8 @@ class RunTarget:
 
     def __post_init__(self) -> None:
         """Refuse what would be passed over."""
-        check_options(
-            {
-                "logging_config": self.logging_config,
-                "external_scaler_enabled": self.external_scaler_enabled,
-            }
-        )
+        check_options({"external_scaler_enabled": self.external_scaler_enabled})
+        parse_logging(self.logging_config)
 
 
 def run_all(
@@ -49,7 +46,13 @@ def run_all(
         return [run_local(each.target, each.name) for each in targets]
     root = project_root()
     builds = [
-        build(each.target, name=each.name, route_prefix=each.route_prefix, root=root)
+        build(
+            each.target,
+            name=each.name,
+            route_prefix=each.route_prefix,
+            root=root,
+            logging_config=parse_logging(each.logging_config),
+        )
         for each in targets
     ]
     first = api.send(builds[0], wait=wait)  # starts the instance, if none runs

@@ -16,7 +16,6 @@ _OPTIONS = {
     "http_host": "use http_options={'host': ...}",
     "http_middlewares": "put middleware into the FastAPI app, where it also runs",
     "http_port": "use http_options={'port': ...}",
-    "logging_config": "set it on each deployment",
     "tracing_config": "traceparent headers are passed on without it",
 }
 

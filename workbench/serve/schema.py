@@ -2,6 +2,7 @@
 
 from workbench.spec.config_file import ConfigFile as ServeDeploySchema
 from workbench.spec.config_file import DeclaredApplication as ServeApplicationSchema
+from workbench.spec.logging_config import LoggingSpec
 from workbench.spec.status import (
     ApplicationStatus,
     ApplicationStatusOverview,
@@ -16,8 +17,11 @@ __all__ = [
     "ApplicationStatusOverview",
     "DeploymentStatus",
     "DeploymentStatusOverview",
+    "LoggingConfig",
     "ReplicaState",
     "ServeApplicationSchema",
     "ServeDeploySchema",
     "ServeStatus",
 ]
+
+LoggingConfig = LoggingSpec

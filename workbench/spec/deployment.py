@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Self
 
+from workbench.spec.logging_config import LoggingSpec
 from workbench.spec.placement import check_group
 from workbench.spec.routing import BackpressureSpec, RoutingSpec
 
@@ -112,6 +113,8 @@ class DeploymentOptions:
     share than rolling_update_percentage counts in its place."""
     request_router_config: RoutingSpec = field(default_factory=RoutingSpec)
     """How callers choose a replica."""
+    logging_config: LoggingSpec | None = None
+    """How replicas log; None: as the application has it, else `serve.start`."""
     graceful_shutdown_timeout_s: float = 20.0
     """Time that running calls get to finish when a replica stops."""
     graceful_shutdown_wait_loop_s: float = 2.0

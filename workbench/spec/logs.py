@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-__all__ = ["LEVELS", "LogPage", "LogQuery", "LogRecord"]
+__all__ = ["ACCESS", "LEVELS", "LogPage", "LogQuery", "LogRecord"]
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 """From the least to the gravest."""
+ACCESS = "access"
+"""The source of the lines that tell of requests."""
 
 _MOST_RECORDS = 5_000
 _LONGEST_WAIT_S = 30.0
@@ -22,7 +24,7 @@ class LogRecord:
     level: str
     """DEBUG, INFO, WARNING, ERROR or CRITICAL; what is printed is INFO."""
     source: str
-    """`stdout`, `stderr`, or the name of the logger."""
+    """`stdout`, `stderr`, `access`, or the name of the logger."""
     app: str
     deployment: str
     replica: str
@@ -41,6 +43,9 @@ class LogQuery:
     request_id: str = ""
     level: str = ""
     """The least level to show."""
+    source: str = ""
+    """Only what comes from there; requests are shown only to those who ask for them,
+    by `access`."""
     contains: str = ""
     """Text that must occur, in whatever case."""
     after: int = 0

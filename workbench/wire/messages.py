@@ -16,6 +16,7 @@ from workbench.spec.table import Table, TableChange
 
 __all__ = [
     "SOCKET_PART_BYTES",
+    "Accessed",
     "Body",
     "Buffers",
     "Call",
@@ -450,6 +451,10 @@ class Said(_Message, frozen=True, tag=44):
     """Lines that were lost since the last time, for want of room."""
 
 
+class Accessed(Said, frozen=True, tag=70):
+    """Replica → controller: a line for each request that it has ended."""
+
+
 Message: TypeAlias = (
     Hello
     | Challenge
@@ -482,6 +487,7 @@ Message: TypeAlias = (
     | TableSeen
     | Measured
     | Said
+    | Accessed
     | SocketCall
     | SocketAccept
     | SocketPart
