@@ -26,7 +26,7 @@ from workbench.spec.application import Owner
 from workbench.spec.events import Event
 from workbench.spec.gate import Gate
 from workbench.spec.grpc import GRPCOptions
-from workbench.spec.http import HTTPOptions
+from workbench.spec.http import HTTPOptions, not_applied
 from workbench.spec.logging_config import LoggingSpec
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, InstanceStatus, ServeStatus
@@ -94,7 +94,8 @@ def start(
     `logging_config` is for what this process deploys from now on.
 
     With `keep` the instance outlives this process; by default it does so in a
-    notebook, and ends with a script.
+    notebook, and ends with a script. Its notes name options that it does not have since
+    it runs already.
 
     Raises:
         StartError: it did not come up; or packages for gRPC are missing.
@@ -105,7 +106,12 @@ def start(
     client = _get_client(http, keep, on_progress, grpc)
     if logging_config is not None:
         _logging_config = logging_config
-    return _instance_status(client.status())
+    found = _instance_status(client.status())
+    running = client.about.http
+    if http is None or running is None or not (names := not_applied(http, running)):
+        return found
+    note = f"It runs already, without these HTTP options: {', '.join(names)}."
+    return replace(found, notes=(*found.notes, note))
 
 
 def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say

@@ -30,6 +30,18 @@ _NO_EXTRAS = Extras()
 
 _ID_BYTES = 16
 
+# How calls travel in Ray Serve: what they do is the same by all of these.
+_TRANSPORT = frozenset(
+    {
+        "_by_reference",
+        "_prefer_local_routing",
+        "_run_router_in_separate_loop",
+        "request_serialization",
+        "response_serialization",
+    }
+)
+_SERIALIZATIONS = frozenset({"cloudpickle", "pickle", "msgpack", "orjson", "noop"})
+
 _runtime: Runtime | None = None
 _local_runtimes: dict[str, Runtime] = {}
 """Of applications in local testing mode, by name."""
@@ -111,6 +123,7 @@ class DeploymentHandle:
         session_id: str | None = None,
         priority: int | None = None,
         timeout_s: float | None = None,
+        **transport: object,
     ) -> "DeploymentHandle":
         """A handle with other options; this one stays as it is.
 
@@ -123,11 +136,15 @@ class DeploymentHandle:
             priority: higher goes first where calls have to wait; 0 is usual.
             timeout_s: seconds after which a call is cancelled and fails with
                 RequestTimeoutError; the request's own deadline holds in any case.
+            transport: what Ray Serve lets one say of the way there; taken, since values
+                arrive as what they were by any of them.
 
         Raises:
-            TypeError: a value has the wrong type.
-            ValueError: `timeout_s` is not positive.
+            TypeError: a value has the wrong type, or there is no such option.
+            ValueError: `timeout_s` is not positive, or there is no such serialization.
         """
+        if transport:
+            _check_transport(transport)
         own = self._extras
         extras = Extras(
             _text("multiplexed_model_id", multiplexed_model_id, own.model_id),
@@ -142,6 +159,21 @@ class DeploymentHandle:
             self._stream if stream is None else stream,
             extras,
         )
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the handle can call; a program of Ray Serve's may ask."""
+        return _local_runtimes.get(self._app, _runtime) is not None
+
+    def shutdown(self) -> None:
+        """Nothing: a handle holds nothing that must be let go."""
+
+    async def shutdown_async(self) -> None:
+        """Nothing, as `shutdown`."""
+
+    def _init(self, **transport: object) -> None:
+        """Check what Ray Serve lets one say before the first call."""
+        _check_transport(transport)
 
     def remote(self, *args: object, **kwargs: object) -> Any:
         """Call; returns at once a response, or with `stream` a generator of items.
@@ -192,6 +224,17 @@ class DeploymentHandle:
 
     def __hash__(self) -> int:
         return hash(self.__reduce__()[1])
+
+
+def _check_transport(given: dict[str, object]) -> None:
+    for name, value in given.items():
+        if name not in _TRANSPORT:
+            msg = f"Handles have no option {name!r}."
+            raise TypeError(msg)
+        if name.endswith("serialization") and value not in _SERIALIZATIONS:
+            there = ", ".join(sorted(_SERIALIZATIONS))
+            msg = f"{name} is one of {there}; got {value!r}."
+            raise ValueError(msg)
 
 
 def _text(name: str, given: object, before: str) -> str:

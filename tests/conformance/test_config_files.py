@@ -5,6 +5,7 @@ import textwrap
 import pytest
 
 behaviour = pytest.mark.behaviour
+differs = pytest.mark.differs
 
 MODULE = """
     import pydantic
@@ -47,7 +48,7 @@ def project(tmp_path, serve):
 def declare(elsewhere, project, name):
     """Write a config file of one application, and deploy it."""
 
-    def declare(*lines, check=True):
+    def declare(*lines, name=name, check=True):
         path = project / "config.yaml"
         head = [
             "applications:",
@@ -126,3 +127,23 @@ def test_impossible_files(declare, lines, field):
 
     assert done.returncode != 0
     assert field in done.stdout + done.stderr
+
+
+@behaviour("§11.1", "a field that there is not is refused by its path")
+@differs("fields that it does not know are passed over")
+def test_unknown_fields(declare):
+    done = declare("import_path: declared:app", "colour: blue", check=False)
+
+    assert done.returncode != 0
+    assert "colour" in done.stdout + done.stderr
+
+
+@behaviour("§11.1", "applications that a second file does not name run on")
+@differs("it deletes them; `workbench deploy --prune` does")
+def test_other_files(declare, says, serve, name):
+    declare("import_path: declared:app")
+    assert says("code")
+    declare("import_path: declared:app", name=f"{name}b")
+
+    assert says("code")
+    serve.delete(f"{name}b")

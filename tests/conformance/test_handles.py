@@ -372,3 +372,24 @@ def test_handles_travel(serve, run, name):
 
     handle = run(Model.options(max_ongoing_requests=3).bind())
     assert handle.call.remote(serve.get_app_handle(name), 4).result() == 8
+
+
+@behaviour("§3", "options of a handle's transport are taken; unknown ones are not")
+def test_transport_options(serve, run):
+    @serve.deployment
+    class Model:
+        def __call__(self, value):
+            return value
+
+    handle = run(Model.bind())
+    other = handle.options(
+        request_serialization="pickle", response_serialization="cloudpickle"
+    )
+
+    assert (handle.deployment_name, other.deployment_name) == ("Model", "Model")
+    assert other.remote({"a": 1}).result() == {"a": 1}
+    assert handle.is_initialized
+    with pytest.raises(ValueError):
+        handle.options(request_serialization="smoke").remote(1).result()
+    with pytest.raises(TypeError):
+        handle.options(no_such_option=1)

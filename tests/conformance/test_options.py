@@ -120,7 +120,7 @@ def test_properties(serve):
     assert (made.max_ongoing_requests, made.max_queued_requests) == (3, -1)
     assert made.ray_actor_options["num_cpus"] == 2
     assert repr(made) == "Deployment(name=M)"
-    assert made == made.options(num_replicas=1)
+    assert made == declared(Model)
     assert made != made.options(num_replicas=2)
 
 

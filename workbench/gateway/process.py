@@ -190,6 +190,7 @@ class _Control:
             http_url=self._http_url(),
             controller=self._address,
             launcher_pid=self._config.launcher_pid,
+            http=replace(self._config.http, ssl_keyfile_password=None),
         )
 
     def status(self) -> ServeStatus:

@@ -51,3 +51,5 @@ class Introduction:
     http_url: str
     controller: Address
     launcher_pid: int
+    http: HTTPOptions | None = None
+    """How the proxy listens, without the password of its key."""

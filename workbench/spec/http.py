@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-__all__ = ["DEFAULT_PORT", "HTTPOptions", "check_networks"]
+__all__ = ["DEFAULT_PORT", "HTTPOptions", "check_networks", "not_applied"]
 
 DEFAULT_PORT = 8000
 
@@ -104,3 +104,15 @@ class HTTPOptions:
             if field.name.endswith("_s") and value is not None and value < 0:
                 msg = f"{field.name} must not be negative; got {value}."
                 raise ValueError(msg)
+
+
+def not_applied(asked: HTTPOptions, running: HTTPOptions) -> list[str]:
+    """Names of options that were asked for and that a running proxy does not have."""
+    default = HTTPOptions()
+    return [
+        field.name
+        for field in fields(HTTPOptions)
+        if field.name not in {"port", "ssl_keyfile_password"}
+        and getattr(asked, field.name) != getattr(default, field.name)
+        and getattr(asked, field.name) != getattr(running, field.name)
+    ]

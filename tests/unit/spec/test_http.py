@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.spec.http import HTTPOptions
+from workbench.spec.http import HTTPOptions, not_applied
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,11 @@ def test_what_cannot_be_is_refused_by_name(wrong):
 def test_a_certificate_makes_it_https():
     assert HTTPOptions().scheme == "http"
     assert HTTPOptions(ssl_certfile="c", ssl_keyfile="k").scheme == "https"
+
+
+def test_options_that_a_running_proxy_does_not_have_are_named():
+    running = HTTPOptions(keep_alive_timeout_s=5, ssl_certfile="a", ssl_keyfile="b")
+    asked = HTTPOptions(host="0.0.0.0", port=80, keep_alive_timeout_s=5)
+
+    assert not_applied(asked, running) == ["host"]
+    assert not_applied(HTTPOptions(), running) == []
