@@ -169,7 +169,7 @@ def test_what_cannot_be_placed_says_what_it_needs_and_what_there_is(run):
     def greedy():
         return 0
 
-    with pytest.raises(PlacementError, match=r"needs 1 CPU and 2 GPU and 1 tpu.*0 GPU"):
+    with pytest.raises(PlacementError, match=r"needs 1 CPU and 2 GPU and 1 tpu.*0 tpu"):
         run(greedy.bind())
 
 
