@@ -137,7 +137,8 @@ def write_config(applications: Mapping[str, Build]) -> str:
 def _build(app: DeclaredApplication, path: str, declared: Declared) -> Build:
     root = _working_dir(app, path) or declared.root
     target = load_application(app.import_path, app.args, root)
-    overrides = _Overrides(app, path)
+    logging_config = app.logging_config or declared.config.logging_config
+    overrides = _Overrides(app, path, logging_config)
     made = build(
         target,
         name=app.name,
@@ -168,10 +169,12 @@ def _working_dir(app: DeclaredApplication, path: str) -> Path | None:
 class _Overrides:
     """What one application of a file says of its deployments."""
 
-    def __init__(self, app: DeclaredApplication, path: str) -> None:
+    def __init__(
+        self, app: DeclaredApplication, path: str, logging_config: object
+    ) -> None:
         self._path = path
         self._runtime_env = app.runtime_env
-        self._logging = app.logging_config
+        self._logging = logging_config
         self._options = {
             str(each["name"]): (f"{path}.deployments[{place}]", each)
             for place, each in enumerate(app.deployments)

@@ -112,6 +112,22 @@ def test_environments_are_merged_the_inner_one_wins(project):
     assert root.runtime_env == {"env_vars": {"B": "file", "C": "file"}}
 
 
+def test_the_nearest_logging_config_counts(project):
+    text = """
+        logging_config: {log_level: WARNING}
+        applications:
+        - import_path: declared_app:app
+          deployments: [{name: Leaf, logging_config: {log_level: DEBUG}}]
+    """
+    (built,) = declared(project, text).build()
+
+    levels = {
+        name: spec.options.logging_config.log_level
+        for name, spec in deployments(built).items()
+    }
+    assert levels == {"Root": "WARNING", "Leaf": "DEBUG"}
+
+
 def test_an_unchanged_file_is_an_unchanged_version(project):
     text = "applications: [{import_path: declared_app:app}]"
     (first,), (second,) = (
