@@ -1,7 +1,8 @@
 """Streams of small chunks: how many chunks a second, and how soon the first is there.
 
-100 streams at a time with 200 chunks each, beside bare uvicorn and Ray Serve; then one
-stream at a time; then how soon a generator ends whose client has hung up.
+100 streams at a time with 200 chunks each, beside bare uvicorn and Ray Serve, whose best
+mode has a uvicorn in each replica; then one stream at a time; then how soon a generator
+ends whose client has hung up.
 `python -m tests.bench.streams`
 """
 

@@ -16,6 +16,7 @@ from workbench.errors import (
 )
 from workbench.handle import DeploymentHandle, set_runtime
 from workbench.loop import LoopThread
+from workbench.request import RequestContext, current_request
 from workbench.wire.messages import Failure, FailureKind, Result
 
 
@@ -251,3 +252,29 @@ def test_items_before_a_failure_are_kept(connect):
     with pytest.raises(ValueError, match="boom"):
         received.extend(HANDLE.options(stream=True).remote())
     assert received == ["first"]
+
+
+def test_calls_of_a_request_are_withdrawn_together_until_they_are_answered(here):
+    async def scenario(router):
+        request = RequestContext("req-1")
+        token = current_request.set(request)
+        try:
+            waiting, streamed = HANDLE.remote(), HANDLE.options(stream=True).remote()
+            assert len(request.children) == 2
+            for child in list(request.children):
+                child.cancel()
+        finally:
+            current_request.reset(token)
+        return waiting.cancelled(), streamed.cancelled(), len(request.children)
+
+    assert here(scenario) == (True, True, 0)
+
+
+def test_a_stream_that_nobody_holds_is_withdrawn(here):
+    async def scenario(router):
+        streamed = HANDLE.options(stream=True).remote()
+        del streamed
+        await asyncio.sleep(0)
+        return router.cancelled
+
+    assert here(scenario) == [1]
