@@ -68,7 +68,10 @@ def pytest_sessionfinish(session):
     if _outcomes:
         system = session.config.getoption("--system")
         FOUND.mkdir(parents=True, exist_ok=True)
-        (FOUND / f"{system}.json").write_text(json.dumps(_outcomes, indent=1) + "\n")
+        path = FOUND / f"{system}.json"
+        # A run of a part leaves what was found of the others.
+        before = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(before | _outcomes, indent=1) + "\n")
 
 
 @pytest.fixture(scope="session")
