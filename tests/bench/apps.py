@@ -109,7 +109,10 @@ def composition(serve):
 
 
 def batching(serve):
-    """A model that takes 10 ms for any number of items; `PUT /` changes how it waits."""
+    """A model that takes 10 ms for any number of items; `PUT /` changes how it waits.
+
+    With size 0 there are no batches: everybody is answered 10 ms after asking.
+    """
 
     @serve.deployment(max_ongoing_requests=1_000)
     class Model:
@@ -118,13 +121,23 @@ def batching(serve):
             await asyncio.sleep(0.010)
             return items
 
+        is_batching = True
+
         async def __call__(self, request):
             value = await request.json()
-            if request.method != "PUT":
-                return await self.predict(value)
-            self.predict.set_max_batch_size(value["size"])
-            self.predict.set_batch_wait_timeout_s(value["wait"])
-            return value
+            if request.method == "PUT":
+                return self.tune(**value)
+            if not self.is_batching:
+                await asyncio.sleep(0.010)
+                return value
+            return await self.predict(value)
+
+        def tune(self, size, wait):
+            self.is_batching = size > 0
+            if self.is_batching:
+                self.predict.set_max_batch_size(size)
+                self.predict.set_batch_wait_timeout_s(wait)
+            return {}
 
     return Model.bind()
 

@@ -1,8 +1,9 @@
 """A 10 ms model behind `@serve.batch`: learnt waiting beside fixed settings.
 
 Load that changes under each setting, from 64 clients to 1 and back, each as fast as it is
-answered. Perfect batches would answer every client each 10 ms.
-`python -m tests.bench.batching`
+answered. Perfect batches would answer every client each 10 ms, were it not for the time
+that requests take on their way: "no batches" answers each 10 ms after it came, and so
+shows what of that a machine has left to give. `python -m tests.bench.batching`
 """
 
 from statistics import mean
@@ -16,6 +17,7 @@ from tests.bench.report import publish
 MODEL_S = 0.010
 CLIENTS = (64, 8, 1, 8, 64, 1)
 SETTINGS: dict[str, dict[str, object]] = {
+    "no batches": {"size": 0, "wait": 0},
     "auto": {"size": 64, "wait": "auto"},
     "64, no wait": {"size": 64, "wait": 0},
     "64, 1 ms": {"size": 64, "wait": 0.001},
