@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import overload
 
+from workbench.spec.status import Step
 from workbench.spec.versions import VersionDiff, VersionList, VersionRecord
 
 __all__ = ["Diff", "Versions"]
@@ -104,8 +105,9 @@ class Diff:
 def _row(record: VersionRecord) -> tuple[str, ...]:
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.deployed_at_s))
     back = f"rollback to {record.rollback_to}; " if record.rollback_to else ""
+    moved = [each for each in record.steps if each.step is not Step.NOTHING]
     steps = "; ".join(
-        f"{each.deployment}: {each.step}, {each.reason}" for each in record.steps
+        f"{each.deployment}: {each.step}, {each.reason}" for each in moved
     )
     gone = "" if record.is_kept else " (code no longer kept)"
     return (
@@ -113,7 +115,7 @@ def _row(record: VersionRecord) -> tuple[str, ...]:
         record.version + gone,
         at,
         str(record.outcome),
-        back + steps,
+        back + (steps or "nothing"),
         " ".join(filter(None, (_file(record.owner.notebook), record.owner.cell[:8]))),
     )
 

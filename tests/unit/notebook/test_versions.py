@@ -5,7 +5,8 @@ import pytest
 from tests.unit.notebook.fake_backend import INSTANCE, recorded, running
 from workbench.errors import UnknownVersionError
 from workbench.notebook.versions_view import diff_view, versions_view
-from workbench.spec.versions import Outcome
+from workbench.spec.status import Step
+from workbench.spec.versions import Outcome, StepTaken
 
 
 @pytest.fixture
@@ -40,6 +41,19 @@ def test_versions_are_a_table_newest_first(served):
     assert "code no longer kept" in oldest
     assert "3: GET / answered 500" in text
     assert "`%serve rollback digits [VERSION]`" in text
+
+
+def test_deployments_that_did_not_move_are_left_out(served):
+    still = StepTaken(deployment="Front", step=Step.NOTHING, reason="the same")
+    moved = recorded(1).steps
+    served.backend.recorded = [
+        recorded(2, steps=(still,)),
+        recorded(1, steps=(still, *moved)),
+    ]
+
+    newest, oldest = (row[4] for row in served.backend.versions("digits").rows[1:])
+
+    assert (newest, oldest) == ("nothing", "Model: keep, `a` changed")
 
 
 def test_the_table_is_html_too_and_escapes_what_users_wrote(served):
