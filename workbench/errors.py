@@ -162,7 +162,7 @@ class PlacementError(DeployError):
 class GateError(DeployError):
     """The new version came up, but did not pass its smoke requests or its guard."""
 
-    hint = "What served before serves again; mend the cause and deploy again."
+    hint = "What served before, if anything, serves again; mend the cause and redeploy."
 
 
 class ShippingError(DeployError):
