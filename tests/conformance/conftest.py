@@ -55,7 +55,7 @@ def pytest_runtest_makereport(item, call):
     if mark is not None and (report.when == "call" or report.outcome != "passed"):
         row, text = mark.args
         differs = item.get_closest_marker("differs")
-        _outcomes[item.nodeid.partition("::")[2]] = {
+        _outcomes[f"{item.path.name}::{item.name}"] = {
             "row": row,
             "text": text,
             "differs": differs.args[0] if differs else "",
