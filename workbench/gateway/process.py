@@ -22,6 +22,7 @@ from workbench.cluster.ray_cluster import RayCluster
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.controller import Controller
 from workbench.controller.inquest import Inquest
+from workbench.controller.leftovers import keep_swept
 from workbench.controller.logs import Logs
 from workbench.controller.measured import Measurements
 from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
@@ -163,6 +164,7 @@ class _Control:
         await self._adopt()
         self._controller.publish(anew=True)
         self._spawn(self._fill_pool())
+        self._spawn(keep_swept(self._socket_dir(), self._cluster.list_names))
         gateway_port = await self._serve_api(checkpoint.gateway_port)
         await self._open_door()
         await self._controller.remember(
