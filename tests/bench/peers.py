@@ -76,6 +76,8 @@ class Process:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
+        assert self._popen.stdout
+        self._popen.stdout.close()
 
 
 @contextmanager
