@@ -66,7 +66,7 @@ def declare(elsewhere, project, name):
 @pytest.fixture
 def says(http, url, eventually):
     def says(text):
-        return eventually(lambda: http.get(url).text == text)
+        return eventually(lambda: http.get(url).text == text, within_s=120)
 
     return says
 

@@ -92,9 +92,15 @@ def test_no_route(serve, run, name, http, base_url):
     assert f"/{name}" not in http.get(f"{base_url}/-/routes").json()
 
 
-@behaviour("§2, §4.1", "start again is no error; options of old are refused")
+@behaviour("§2", "start is no error where Serve runs")
 def test_start_again(serve):
     serve.start()
+    serve.start(http_options={"keep_alive_timeout_s": 90})
+
+
+@behaviour("§2", "start refuses what is not, also where Serve runs")
+@differs("once it runs, all that start is given is passed over")
+def test_start_with_what_is_not(serve):
     with pytest.raises((TypeError, ValueError)):
         serve.start(http_port=1)
     with pytest.raises(ValueError):
@@ -445,8 +451,8 @@ def test_graceful_stop(serve, run, name, tmp_path):
         threading.Event().wait(0.01)
     deleting = threading.Thread(target=serve.delete, args=(name,))
     deleting.start()
-    while serve.status().applications.get(name) is not None and deleting.is_alive():
-        if str(serve.status().applications[name].status).endswith("DELETING"):
+    while (app := serve.status().applications.get(name)) and deleting.is_alive():
+        if str(app.status).endswith("DELETING"):
             break
         threading.Event().wait(0.05)
     gate.touch()
