@@ -55,6 +55,7 @@ def _own_surroundings(tmp_path_factory):
         # A ledger's entries, on machines with none: enough to see who gets which.
         patch.setenv("WORKBENCH_NUM_GPUS", "2")
         patch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        patch.setenv("WORKBENCH_STATE_DIR", str(tmp_path_factory.mktemp("saved")))
         yield
 
 

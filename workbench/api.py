@@ -5,10 +5,12 @@ line parse and show; all of them end here.
 """
 
 import atexit
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,10 +19,11 @@ from workbench.build import Build, build, in_notebook, project_root
 from workbench.client import Client
 from workbench.cluster.attach import connected_address
 from workbench.code.services import pack_services
+from workbench.controller.restore import Saved, find_saved, read_saved
 from workbench.deployed import Deployed, follow
 from workbench.deployment import Application
 from workbench.handle import DeploymentHandle
-from workbench.instance import find
+from workbench.instance import InstanceFile, find
 from workbench.settings import Settings
 from workbench.spec.application import Owner
 from workbench.spec.events import Event
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
+    "NEWEST",
     "Deployed",
     "connect",
     "delete",
@@ -56,6 +60,9 @@ __all__ = [
     "status",
     "versions",
 ]
+
+NEWEST = "newest"
+"""What to restore: the applications of the instance that has ended last."""
 
 _ENDED_S = 30.0
 
@@ -87,6 +94,7 @@ def start(
     grpc: GRPCOptions | None = None,
     logging_config: LoggingSpec | None = None,
     keep: bool | None = None,
+    restore: Path | str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> InstanceStatus:
     """Find the instance to use, or start one.
@@ -94,16 +102,18 @@ def start(
     `logging_config` is for what this process deploys from now on.
 
     With `keep` the instance outlives this process; by default it does so in a
-    notebook, and ends with a script. Its notes name options that it does not have since
-    it runs already.
+    notebook, and ends with a script. With `restore`, `NEWEST` or a directory, it begins
+    with what an earlier one has saved; `status` shows how that comes up. Its notes name
+    options that it does not have since it runs already.
 
     Raises:
         StartError: it did not come up; or packages for gRPC are missing.
         PortBusyError: a port asked for by number is taken.
-        InstanceError: one runs already, and listens elsewhere.
+        SavedStateError: what is to be restored is damaged, foreign or missing.
+        InstanceError: one runs already, and listens elsewhere or cannot restore.
     """
     global _logging_config  # noqa: PLW0603 - as `_client`
-    client = _get_client(http, keep, on_progress, grpc)
+    client = _get_client(http, keep, on_progress, grpc, restore=restore)
     if logging_config is not None:
         _logging_config = logging_config
     found = _instance_status(client.status())
@@ -374,26 +384,34 @@ def _get_client(
     keep: bool | None,  # noqa: FBT001 - private
     on_progress: Callable[[str], None],
     grpc: GRPCOptions | None = None,
+    *,
+    restore: Path | str | None = None,
 ) -> Client:
     """The instance that this process uses, one that it finds, or a new one."""
     global _client  # noqa: PLW0603 - as above
     with _lock:
         if _client is not None and _client.is_alive():
-            _check_same_door(_client, http, grpc)
+            _check_as_asked(_client, http, grpc, restore)
             return _client
         settings = Settings.from_environment()
         ray_address = connected_address()
         found = None if ray_address else _existing(settings, only_kept=True)
         if found is not None:
-            _check_same_door(found, http, grpc)
+            _check_as_asked(found, http, grpc, restore)
             _client = found
             return found
+        saved = _saved(settings, restore, on_progress)
+        usual = HTTPOptions(host=settings.http_host, port=settings.http_port)
+        services = pack_services(grpc, project_root())
+        if saved is not None:
+            http, services = http or saved.http, services or saved.grpc
         started = start_instance(
             settings,
-            http=http or HTTPOptions(host=settings.http_host, port=settings.http_port),
-            grpc=pack_services(grpc, project_root()),
+            http=http or usual,
+            grpc=services,
             keep=in_notebook() if keep is None else keep,
             ray_address=ray_address or settings.ray_address,
+            saved=saved,
             on_progress=on_progress,
         )
         _client = Client(started.url, started.token)
@@ -412,14 +430,43 @@ def _existing(settings: Settings, *, only_kept: bool) -> Client | None:
     except errors.VersionMismatchError:
         raise  # it runs: to start another beside it would help nobody
     except errors.InstanceError:
+        _check_trouble(file, settings.runtime_dir)
         return None
 
 
-def _check_same_door(
-    client: Client, http: HTTPOptions | None, grpc: GRPCOptions | None
+def _check_trouble(file: InstanceFile, runtime_dir: Path) -> None:
+    """An instance that is being started again is named, rather than one put beside it."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        file = InstanceFile.read(file.path(runtime_dir))
+    if file.trouble:
+        msg = (
+            f"{file.trouble}. The instance is being started again, with all it served."
+        )
+        raise errors.InstanceError(msg, "Try again in a few seconds.")
+
+
+def _saved(
+    settings: Settings, restore: Path | str | None, on_progress: Callable[[str], None]
+) -> Saved | None:
+    if restore is None:
+        return None
+    path = find_saved(settings.state_dir) if restore == NEWEST else Path(restore)
+    saved = read_saved(path)
+    on_progress(f"restoring {saved.gist}, from {saved.directory}")
+    return saved
+
+
+def _check_as_asked(
+    client: Client,
+    http: HTTPOptions | None,
+    grpc: GRPCOptions | None,
+    restore: Path | str | None,
 ) -> None:
-    """A running proxy does not move: say so rather than ignore what was asked."""
+    """A running instance stays as it is: say so rather than ignore what was asked."""
     hint = "Use it as it is, or call serve.shutdown() first."
+    if restore is not None:
+        msg = "An instance runs already; only one that starts can restore."
+        raise errors.InstanceError(msg, "End it first: workbench down.")
     running = urlsplit(client.about.http_url)
     if http is not None and http.port not in {None, running.port}:
         msg = (

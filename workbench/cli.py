@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import msgspec
@@ -13,10 +14,11 @@ from workbench.commands import add_deploy_commands
 from workbench.errors import WorkbenchError
 from workbench.instance import find
 from workbench.settings import Settings
+from workbench.spec.events import StatusEvent
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions
 from workbench.spec.logs import LEVELS, LogPage, LogQuery
-from workbench.spec.status import ServeStatus
+from workbench.spec.status import DeploymentStatus, ReplicaState, ServeStatus
 
 __all__ = ["main"]
 
@@ -57,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="MODULE.FUNCTION",
         help="serve these by gRPC: add_XServicer_to_server of generated code",
+    )
+    up.add_argument(
+        "--restore",
+        nargs="?",
+        const=api.NEWEST,
+        metavar="PATH",
+        help="with the applications that an earlier instance saved (default: the last)",
     )
     up.set_defaults(run=_up)
     status = commands.add_parser("status", help="show what runs")
@@ -113,17 +122,23 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
 
 def _up(options: argparse.Namespace) -> None:
     settings = Settings.from_environment()
-    http = HTTPOptions(
-        host=options.host or settings.http_host,
-        port=options.port if options.port is not None else settings.http_port,
-    )
+    port = options.port if options.port is not None else settings.http_port
+    is_told_where = port is not None or options.host is not None
+    http = HTTPOptions(host=options.host or settings.http_host, port=port)
     grpc = GRPCOptions(
         port=options.grpc_port,
         grpc_servicer_functions=options.grpc_servicer_functions,
     )
     api.start(
-        http=http, grpc=grpc, keep=True, on_progress=lambda text: print(f"… {text}")
+        # What is restored listens as it did, unless told otherwise.
+        http=None if options.restore and not is_told_where else http,
+        grpc=grpc,
+        keep=True,
+        restore=options.restore,
+        on_progress=_print_progress,
     )
+    if options.restore:
+        _follow_restore()
     print("\n".join(_lines(api.status())))
     file = find(settings.runtime_dir, only_kept=False)
     if file is not None:
@@ -131,6 +146,45 @@ def _up(options: argparse.Namespace) -> None:
         where = file.path(settings.runtime_dir)
         print(f"From elsewhere: serve.connect({file.url!r}, token=...);")
         print(f"  its token stands in {where}")
+
+
+def _follow_restore() -> None:
+    """Print what comes up, until all of it is up or has said why not."""
+    said: dict[str, str] = {}
+    with contextlib.closing(api.events()) as events:
+        for event in events:
+            if not isinstance(event, StatusEvent):
+                continue
+            lines = dict(_comings(event.status))
+            for name, line in lines.items():
+                if line != said.get(name):
+                    _print_progress(line)
+            said = lines
+            if _is_settled(event.status):
+                return
+
+
+def _comings(status: ServeStatus) -> Iterator[tuple[str, str]]:
+    for app, overview in status.applications.items():
+        for name, each in overview.deployments.items():
+            running = each.replica_states.get(ReplicaState.RUNNING, 0)
+            text = (
+                f"{app}: {name}, {running} of {each.target_num_replicas} replicas run"
+            )
+            yield f"{app}#{name}", f"{text} ({each.message})" if each.message else text
+
+
+def _is_settled(status: ServeStatus) -> bool:
+    return all(
+        each.status is DeploymentStatus.HEALTHY
+        or (each.status is not DeploymentStatus.UPDATING and bool(each.message))
+        for overview in status.applications.values()
+        for each in overview.deployments.values()
+    )
+
+
+def _print_progress(text: str) -> None:
+    print(f"… {text}", flush=True)
 
 
 def _status(options: argparse.Namespace) -> None:

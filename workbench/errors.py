@@ -5,6 +5,7 @@
     │   ├── NoInstanceError        nothing is running and nothing was asked to start
     │   ├── StartError             an instance did not come up
     │   ├── PortBusyError          a port asked for by number is taken
+    │   ├── SavedStateError        what an instance saved cannot be used
     │   ├── WrongTokenError        the control API refused the token
     │   └── VersionMismatchError   it runs another Python or Workbench
     ├── DeployError (RuntimeError) an application could not be brought up
@@ -58,6 +59,7 @@ __all__ = [
     "ReplicaUnavailableError",
     "RequestCancelledError",
     "RequestTimeoutError",
+    "SavedStateError",
     "ScaleError",
     "ShippingError",
     "StartError",
@@ -126,6 +128,15 @@ class PortBusyError(InstanceError):
     """A port asked for by number is in use."""
 
     hint = "Choose another port, or name none to get the next free one."
+
+
+class SavedStateError(InstanceError):
+    """What an instance saved is damaged, foreign or missing; it is left as it is."""
+
+    hint = (
+        "It is kept as it is. Restore another one, `workbench up --restore PATH`, or "
+        "start without: `workbench up`."
+    )
 
 
 class WrongTokenError(InstanceError):

@@ -32,6 +32,8 @@ class InstanceFile:
     """Its directory, for sockets, Ray's session and the log."""
     started_at: float
     """Seconds since the epoch."""
+    trouble: str = ""
+    """Why it does not answer at the moment, while it is being started again."""
 
     def path(self, runtime_dir: Path) -> Path:
         """Where this instance's file lies."""

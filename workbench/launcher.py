@@ -6,25 +6,36 @@ so that an interrupted notebook cell does not reach it. It never imports Ray: a 
 leaves (PR_SET_CHILD_SUBREAPER), so when the end comes it finds all of them among its
 descendants and ends them by their ids.
 
-The end comes when the host leaves (after a shutdown by command, or a crash), when the
-owner is gone (instances that end with a script), or on SIGTERM.
+The end comes when the host leaves in good order (after a shutdown by command), when the
+owner is gone (instances that end with a script), or on SIGTERM. A host that ends in any
+other way, because Ray has ended or it was killed, is started again, and with it
+everything: what was deployed is in the saved files, and comes back by itself.
 """
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import select
 import shutil
 import signal
 import sys
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from workbench.instance import InstanceFile
 from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
+from workbench.spec.restarts import Restarts
 
-__all__ = ["LaunchPlan", "descendants", "main"]
+__all__ = ["RAY_SESSION", "SOCKETS", "WHY_ENDED", "LaunchPlan", "descendants", "main"]
+
+# Below an instance's home: Ray's own files, our sockets, and why the host had to leave.
+RAY_SESSION = "r"
+SOCKETS = "s"
+WHY_ENDED = "why-ended"
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_PDEATHSIG = 1
@@ -54,7 +65,11 @@ class LaunchPlan:
     runtime_dir: str
     report_fd: int
     """Where progress goes: JSON lines with `progress`, `ready` or `error`."""
+    saved_dir: str
+    """Where what is deployed is saved; it outlives an instance that is kept."""
     grpc: GrpcSpec | None = None
+    outages: tuple[str, ...] = ()
+    """What ended everything before this start of it, newest last."""
 
     def dump(self) -> str:
         """The input for `main`."""
@@ -66,7 +81,8 @@ class LaunchPlan:
         fields = json.loads(text)
         grpc = None if fields["grpc"] is None else GrpcSpec.load(fields["grpc"])
         http = HTTPOptions(**fields["http"])
-        return cls(**{**fields, "http": http, "grpc": grpc})
+        outages = tuple(fields["outages"])
+        return cls(**{**fields, "http": http, "grpc": grpc, "outages": outages})
 
 
 def main() -> None:
@@ -74,16 +90,66 @@ def main() -> None:
     plan = LaunchPlan.load(sys.stdin.read())
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     stop = _StopSignal()
+    _hold(Path(plan.saved_dir))
+    try:
+        _keep_up(plan, stop)
+    finally:
+        _enddescendants()
+        _clear(plan)
+
+
+def _keep_up(plan: LaunchPlan, stop: "_StopSignal") -> None:
+    """Run the host, and another one whenever it ends that should not have."""
+    restarts = Restarts()
+    while (why := _run_host(plan, stop)) and _instance_file(plan).exists():
+        now = time.monotonic()
+        pause_s = restarts.pause_s(now)
+        if pause_s is None:
+            print(f"{why}, again and again; giving up", flush=True)  # noqa: T201 - the log
+            return
+        restarts = restarts.add(now)
+        outage = f"{time.strftime('%H:%M:%S')}: {why}; everything was started again."
+        _name_outage(plan, why)
+        _enddescendants()
+        _clear_ray(plan)
+        stop.is_set = stop.is_set or _is_over_within(pause_s, plan.owner_pid, stop)
+        outages = (*plan.outages[-2:], outage)
+        plan = replace(
+            plan, report_fd=os.open(os.devnull, os.O_WRONLY), outages=outages
+        )
+
+
+def _run_host(plan: LaunchPlan, stop: "_StopSignal") -> str:
+    """Run it to its end; returns why it should be run again, or nothing."""
+    if stop.is_set:
+        return ""
     host = os.fork()
     if host == 0:
         _become_host(plan)
     os.close(plan.report_fd)
-    try:
-        _watch(host, plan.owner_pid, stop)
+    code = _watch(host, plan.owner_pid, stop)
+    if code is None:
         _end(host)
-    finally:
-        _enddescendants()
-        _clear(plan)
+        return ""
+    return _why_ended(plan, code) if code else ""
+
+
+def _why_ended(plan: LaunchPlan, code: int) -> str:
+    note = Path(plan.home, WHY_ENDED)
+    with contextlib.suppress(OSError):
+        why = note.read_text()
+        note.unlink()
+        return why
+    how = f"ended with code {code}" if code > 0 else f"was killed by signal {-code}"
+    return f"The instance's host process {how}"
+
+
+def _name_outage(plan: LaunchPlan, why: str) -> None:
+    """Whoever finds the instance's file is told why it does not answer."""
+    print(f"{why}; starting everything again", flush=True)  # noqa: T201 - the log
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        found = InstanceFile.read(_instance_file(plan))
+        replace(found, trouble=why).write(Path(plan.runtime_dir))
 
 
 class _StopSignal:
@@ -115,17 +181,34 @@ def _become_host(plan: LaunchPlan) -> None:
         os._exit(code)
 
 
-def _watch(host: int, owner_pid: int | None, stop: _StopSignal) -> None:
-    """Return when the instance should end."""
+def _watch(host: int, owner_pid: int | None, stop: _StopSignal) -> int | None:
+    """The host's exit code once it has ended; None when it should."""
     owner = _open_pidfd(owner_pid)
-    while not stop.is_set and not _is_over(host):
+    try:
+        while not stop.is_set and (code := _exit_code(host)) is None:
+            if _is_gone(owner_pid, owner, _POLL_S):
+                return None
+        return None if stop.is_set else code
+    finally:
         if owner is not None:
-            if select.select([owner], [], [], _POLL_S)[0]:
-                return
-            continue
-        if owner_pid is not None and not Path(f"/proc/{owner_pid}").exists():
-            return
-        select.select([], [], [], _POLL_S)
+            os.close(owner)
+
+
+def _is_over_within(pause_s: float, owner_pid: int | None, stop: _StopSignal) -> bool:
+    """Wait; True as soon as the instance should end."""
+    until = time.monotonic() + pause_s
+    while (left := until - time.monotonic()) > 0:
+        if stop.is_set or _is_gone(owner_pid, None, min(left, _POLL_S)):
+            return True
+    return stop.is_set
+
+
+def _is_gone(owner_pid: int | None, owner: int | None, patience_s: float) -> bool:
+    """Wait a moment; True if there is an owner and it has ended."""
+    if owner is not None:
+        return bool(select.select([owner], [], [], patience_s)[0])
+    select.select([], [], [], patience_s)
+    return owner_pid is not None and not Path(f"/proc/{owner_pid}").exists()
 
 
 def _open_pidfd(pid: int | None) -> int | None:
@@ -138,17 +221,17 @@ def _open_pidfd(pid: int | None) -> int | None:
         return None
 
 
-def _is_over(pid: int) -> bool:
-    """Reap what ended; True once `pid` is among it or gone."""
+def _exit_code(pid: int) -> int | None:
+    """Reap what ended; the exit code of `pid` once it is among it (1: was before)."""
     while True:
         try:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
+            ended, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return True
+            return 1
         if ended == pid:
-            return True
+            return os.waitstatus_to_exitcode(status)
         if ended == 0:
-            return False
+            return None
 
 
 def _end(host: int) -> None:
@@ -156,7 +239,7 @@ def _end(host: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(host, signal.SIGTERM)
     for _ in range(int(_GRACE_S / _POLL_S)):
-        if _is_over(host):
+        if _exit_code(host) is not None:
             return
         select.select([], [], [], _POLL_S)
     with contextlib.suppress(ProcessLookupError):
@@ -172,7 +255,7 @@ def _enddescendants() -> None:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        _is_over(-1)
+        _exit_code(-1)
         select.select([], [], [], _POLL_S / 4)
 
 
@@ -195,9 +278,29 @@ def descendants(root: int) -> list[int]:
 
 
 def _clear(plan: LaunchPlan) -> None:
-    """Remove the instance's files."""
-    Path(plan.runtime_dir, f"workbench-{plan.id}.json").unlink(missing_ok=True)
+    """Remove the instance's files, but what it saved for a later one."""
+    _instance_file(plan).unlink(missing_ok=True)
     shutil.rmtree(plan.home, ignore_errors=True)
+    from workbench.controller.restore import drop_unused  # noqa: PLC0415 - at the end
+
+    drop_unused(Path(plan.saved_dir))
+
+
+def _clear_ray(plan: LaunchPlan) -> None:
+    """Remove what a Ray that has ended left; another one makes its own."""
+    for name in (RAY_SESSION, SOCKETS):
+        shutil.rmtree(Path(plan.home, name), ignore_errors=True)
+
+
+def _hold(directory: Path) -> None:
+    """Mark the saved files as those of an instance that runs, until this process ends."""
+    with contextlib.suppress(OSError):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fcntl.flock(os.open(directory, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _instance_file(plan: LaunchPlan) -> Path:
+    return Path(plan.runtime_dir, f"workbench-{plan.id}.json")
 
 
 def _prctl(option: int, value: int) -> None:

@@ -44,6 +44,9 @@ class Settings:
     """`WORKBENCH_START_TIMEOUT_S`: patience while an instance comes up."""
     runtime_dir: Path = field(default_factory=Path)
     """`JUPYTER_RUNTIME_DIR`: where instance files lie (Jupyter's own default)."""
+    state_dir: Path = field(default_factory=Path)
+    """`WORKBENCH_STATE_DIR`: where instances that are kept save what is deployed, each
+    in a directory of its own; else `workbench/saved` in Jupyter's data directory."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -72,6 +75,7 @@ class Settings:
                 "WORKBENCH_START_TIMEOUT_S", int(default.start_timeout_s)
             ),
             runtime_dir=_jupyter_runtime_dir(),
+            state_dir=_state_dir(),
         )
 
 
@@ -95,13 +99,24 @@ def _jupyter_runtime_dir() -> Path:
     """Where Jupyter keeps runtime files, by the same rules as jupyter_core.paths."""
     if named := os.environ.get("JUPYTER_RUNTIME_DIR"):
         return Path(named)
+    return _jupyter_data_dir() / "runtime"
+
+
+def _jupyter_data_dir() -> Path:
+    """Where Jupyter keeps what lasts, by the same rules."""
     if data := os.environ.get("JUPYTER_DATA_DIR"):
-        return Path(data) / "runtime"
+        return Path(data)
     home = Path.home()
     if sys.platform == "darwin":
-        return home / "Library" / "Jupyter" / "runtime"
+        return home / "Library" / "Jupyter"
     share = os.environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
-    return Path(share) / "jupyter" / "runtime"
+    return Path(share) / "jupyter"
+
+
+def _state_dir() -> Path:
+    if named := os.environ.get("WORKBENCH_STATE_DIR"):
+        return Path(named)
+    return _jupyter_data_dir() / "workbench" / "saved"
 
 
 def process_environment() -> MutableMapping[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench import errors
+from workbench.controller.restore import Saved, copy_saved, save_door
 from workbench.instance import home_name
 from workbench.launcher import LaunchPlan
 from workbench.settings import Settings, new_token
@@ -35,18 +36,20 @@ class Started:
     token: str
 
 
-def start_instance(
+def start_instance(  # noqa: PLR0913 - one keyword per thing a front end may say
     settings: Settings,
     *,
     http: HTTPOptions,
     grpc: GrpcSpec | None = None,
     keep: bool,
     ray_address: str | None = None,
+    saved: Saved | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Started:
     """Start an instance and wait until it answers.
 
-    With `keep` it outlives this process, else it ends with it.
+    With `keep` it outlives this process, else it ends with it. With `saved` it begins
+    with the applications of an earlier one.
 
     Raises:
         StartError: it did not come up; the message holds the end of its log.
@@ -54,6 +57,10 @@ def start_instance(
     """
     instance_id = secrets.token_hex(4)
     home = _make_home(instance_id)
+    saved_dir = settings.state_dir / instance_id if keep else home / "saved"
+    if saved is not None:
+        copy_saved(saved, saved_dir, http=http)
+    save_door(saved_dir, http, grpc, settings.state_dir)
     read_end, write_end = os.pipe()
     plan = LaunchPlan(
         id=instance_id,
@@ -69,6 +76,7 @@ def start_instance(
         grpc=grpc,
         home=str(home),
         runtime_dir=str(settings.runtime_dir),
+        saved_dir=str(saved_dir),
         report_fd=write_end,
     )
     log = home / "launcher.log"

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ _QUICK_HEALTH_CHECKS = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
 }
+# The first Ray whose GCS can keep in files what it knows.
+_FIRST_WITH_ROCKSDB = (2, 60)
 # Workers that Ray starts ahead: controller, proxy and two shells.
 _PRESTARTED_WORKERS = 4
 
@@ -66,6 +69,15 @@ def prepare_environment(plan: RayPlan, environ: MutableMapping[str, str]) -> Non
     environ["RAY_AUTH_TOKEN"] = plan.token
     environ.pop("RAY_ADDRESS", None)
     environ.update(_QUICK_HEALTH_CHECKS)
+    if _ray_release() >= _FIRST_WITH_ROCKSDB:
+        # So that another GCS goes on where one ended; see `vital`.
+        environ["RAY_gcs_storage"] = "rocksdb"
+        environ["RAY_gcs_storage_path"] = str(plan.temp_dir / "gcs")
+
+
+def _ray_release() -> tuple[int, int]:
+    major, minor = version("ray").split(".")[:2]
+    return int(major), int(minor)
 
 
 def start_ray(plan: RayPlan) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from workbench.controller.history import History, Record
 from workbench.controller.target import Target
-from workbench.errors import WorkbenchError
+from workbench.errors import SavedStateError
 
 __all__ = ["Checkpoint", "CheckpointStore", "Store"]
 
@@ -31,6 +31,12 @@ class Checkpoint:
     gateway_port: int | None = None
     wire_port: int | None = None
     notes: tuple[str, ...] = ()
+
+
+class _Marked(msgspec.Struct):
+    """What is the same in every format."""
+
+    format: int
 
 
 class Store(Protocol):
@@ -61,21 +67,33 @@ class CheckpointStore:
         """The last checkpoint, or a first one.
 
         Raises:
-            WorkbenchError: it cannot be read; it is left as it is.
+            SavedStateError: it cannot be read; it is left as it is.
         """
         data = await self._store.get("checkpoint")
         if data is None:
             return Checkpoint()
-        try:
-            found = msgspec.msgpack.decode(data, type=Checkpoint)
-        except msgspec.DecodeError as error:
-            msg = f"The controller's checkpoint cannot be read: {error}."
-            hint = "It is kept. Start a new instance to begin without it."
-            raise WorkbenchError(msg, hint) from None
+        found = self.decode(data, "The controller's checkpoint")
         await self._read_histories(found.target)
         for blob_id in found.target.blob_ids() | self._history_blobs:
             self._blobs[blob_id] = await self._store.get(f"blob:{blob_id}") or b""
         return found
+
+    @staticmethod
+    def decode(data: bytes, name: str) -> Checkpoint:
+        """What `write` has stored.
+
+        Raises:
+            SavedStateError: it is of another format, or none; `name` is in the message.
+        """
+        try:
+            marked = msgspec.msgpack.decode(data, type=_Marked)
+            if marked.format == _FORMAT:
+                return msgspec.msgpack.decode(data, type=Checkpoint)
+        except msgspec.DecodeError as error:
+            msg = f"{name} cannot be read: {error}."
+            raise SavedStateError(msg) from None
+        msg = f"{name} has format {marked.format}; this Workbench reads {_FORMAT}."
+        raise SavedStateError(msg)
 
     async def write(
         self,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from workbench import __version__
+from workbench.cluster.fence import die_with_parent
 from workbench.cluster.ray_cluster import RayCluster
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.controller import Controller
@@ -25,10 +26,12 @@ from workbench.controller.inquest import Inquest
 from workbench.controller.leftovers import keep_swept
 from workbench.controller.logs import Logs
 from workbench.controller.measured import Measurements
+from workbench.controller.mirror import Mirror
 from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
 from workbench.controller.proxies import ProxyKeeper
 from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import Replica
+from workbench.controller.saved import SavedFiles
 from workbench.controller.smoke import sender
 from workbench.controller.versions import Versions
 from workbench.controller.work import ReplicaWork
@@ -72,6 +75,8 @@ _log = logging.getLogger("workbench.controller")
 _LOOPBACK = "127.0.0.1"
 # How long deleting everything may take when the instance is shut down.
 _LEAVE_S = 5.0
+# How long the last changes may take to reach the saved files.
+_SAVE_S = 3.0
 # How long a process may take to say what it is to a controller that starts.
 _ADOPT_S = 5.0
 # How long a new proxy may take to ask for the table.
@@ -82,6 +87,8 @@ class ControlProcess:
     """Actor body; its methods run on Ray's loop, everything else on our own."""
 
     def __init__(self, config: ControlConfig) -> None:
+        # Ray starts another where its node is gone: there must not be two.
+        die_with_parent()
         self._thread = LoopThread("workbench-control").start()
         self._control = _Control(config)
         self._started = self._thread.submit(self._start())
@@ -109,6 +116,10 @@ class ControlProcess:
         """Take every process of the instance out of the cluster."""
         await self._thread.call(self._control.leave())
 
+    async def tell_outage(self, text: str) -> None:
+        """Show in the status what went wrong and was mended."""
+        await self._thread.call(self._control.tell_outage(text))
+
     async def wait_forever(self) -> None:
         """Never return; a pending call tells its caller when this process dies."""
         await asyncio.Event().wait()
@@ -121,6 +132,8 @@ class _Control:
         self._config = config
         self._cluster = RayCluster()
         self._logs = Logs()
+        self._mirror = Mirror(self._cluster, SavedFiles(Path(config.saved_dir)))
+        self._outages = config.outages
         self._ending = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._controller: Controller
@@ -130,7 +143,8 @@ class _Control:
 
     async def start(self) -> Credentials:
         """Bring everything up; an earlier controller's processes are taken over."""
-        store = CheckpointStore(self._cluster, self._config.kept_versions)
+        self._spawn(self._mirror.run())
+        store = CheckpointStore(self._mirror, self._config.kept_versions)
         checkpoint = await store.read()
         publisher = self._publisher = Publisher()
         publisher.hear(Said, self._logs.hear)
@@ -160,6 +174,7 @@ class _Control:
             measurements, status=self.status, population=self._controller.population
         )
         self._controller.on_turned = self._feed.on_changed
+        self._mirror.on_problem = self._feed.on_changed
         self._proxies = self._make_proxies(checkpoint)
         await self._adopt()
         self._controller.publish(anew=True)
@@ -205,7 +220,7 @@ class _Control:
                 version=__version__,
                 ray_version=self._config.ray_version,
                 http_url=self._http_url(),
-                notes=self._controller.checkpoint.notes,
+                notes=self._notes(),
                 pids={
                     "launcher": self._config.launcher_pid,
                     "controller": os.getpid(),
@@ -251,14 +266,25 @@ class _Control:
 
     async def shutdown(self) -> None:
         """Ask whoever owns the instance to end it."""
+        await self._mirror.freeze(_SAVE_S)
         self._ending.set()
 
     async def wait_for_shutdown(self) -> None:
         """Return once `shutdown` was asked for."""
         await self._ending.wait()
 
+    async def tell_outage(self, text: str) -> None:
+        """Show it in the status, beside the last few."""
+        self._outages = (*self._outages[-2:], text)
+        self._feed.on_changed()
+
+    def _notes(self) -> tuple[str, ...]:
+        problems = (self._mirror.problem,) if self._mirror.problem else ()
+        return (*self._controller.checkpoint.notes, *self._outages, *problems)
+
     async def leave(self) -> None:
         """Delete every application, then end the processes that are left."""
+        await self._mirror.freeze(_SAVE_S)
         names = list(self._controller.status())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_S):
@@ -273,6 +299,8 @@ class _Control:
             )
             if process is not None:
                 await process.end()
+        # The next instance on this cluster is another one.
+        await self._cluster.forget("checkpoint")
 
     # -- start-up ------------------------------------------------------------------
 
@@ -352,7 +380,7 @@ class _Control:
         await proxies.start()
         await self._publisher.wait_for_subscriber(proxies.router, _DOOR_S)
         notes = port_notes(self._config, proxies.port, proxies.grpc_port)
-        if notes:
+        if notes and not self._controller.checkpoint.http_port:
             await self._controller.remember(notes=notes)
 
     async def _serve_api(self, port: int | None) -> int:

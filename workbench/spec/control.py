@@ -26,8 +26,12 @@ class ControlConfig:
     launcher_pid: int
     is_embedded: bool
     """Ray is ours and on this host alone: everything listens on loopback."""
+    saved_dir: str
+    """Where what is deployed is saved as files."""
     grpc: GrpcSpec | None = None
     """None: no gRPC is spoken."""
+    outages: tuple[str, ...] = ()
+    """What ended everything before this start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
