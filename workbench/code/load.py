@@ -14,6 +14,7 @@ import linecache
 import pickle
 import sys
 import types
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -27,6 +28,9 @@ __all__ = ["load_args", "load_code", "main_names", "offer_modules"]
 _MAIN_FILE = "<notebook>"
 # Code of the process itself may go on in it: its names must not be cleared.
 _own_main = sys.modules["__main__"]
+# Names of the sources that came with the last two loads: calls may still run the code
+# before the last. Each run of a cell has another name, so they would pile up.
+_source_names: deque[set[str]] = deque([set(), set()])
 
 
 def load_code(blob: bytes) -> object:
@@ -39,6 +43,7 @@ def load_code(blob: bytes) -> object:
     unpacked = unpack(blob)
     with _undone_on_failure():
         forget_classes()
+        _forget_old_sources()
         sys.modules["__main__"] = _make_main(unpacked)
         return _load(unpacked)
 
@@ -80,8 +85,19 @@ def _offer(blob: Blob) -> None:
 def _remember_source(filename: str, text: str) -> None:
     # Without a time, linecache does not look whether the file has changed since.
     if filename:
+        # What somebody else put there, as an author in this process, is theirs.
+        if filename not in linecache.cache or filename in set().union(*_source_names):
+            _source_names[-1].add(filename)
         lines = text.splitlines(keepends=True)
         linecache.cache[filename] = (len(text), None, lines, filename)
+
+
+def _forget_old_sources() -> None:
+    """A load begins: the lines of the last but one are of no use to anybody."""
+    old = _source_names.popleft()
+    for filename in old.difference(*_source_names):
+        linecache.cache.pop(filename, None)
+    _source_names.append(set())
 
 
 def _make_main(blob: Blob) -> types.ModuleType:

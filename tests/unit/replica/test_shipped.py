@@ -1,5 +1,6 @@
 """Code of a notebook, shipped for real, in a replica."""
 
+import gc
 import linecache
 import sys
 import types
@@ -84,6 +85,44 @@ async def test_an_ingress_class_of_a_cell_is_served_and_kept(
     assert second.body == b'{"name":"corner","product":10}'
     assert broken.status == 500
     assert 'raise ValueError("in a cell")' in caplog.text
+
+
+HELD = """
+class Held:
+    version = {version}
+
+    async def __call__(self):
+        return {version}
+"""
+
+
+async def test_of_many_versions_only_the_last_are_held(replica, run_cell, monkeypatch):
+    async with replica() as bench:
+        monkeypatch.setattr(build, "load_code", load_code)
+        monkeypatch.setattr(build, "load_args", load_args)
+        monkeypatch.setattr(replica_module, "load_code", load_code)
+        for version in range(20):
+            cell = f"<held-{version}>"
+            main = run_cell(HELD.format(version=version), cell)
+            step = bench.process.keep if version else bench.process.load
+            request = shipment(bench, main.Held)
+            bench.shelf._things.clear()  # which would hold the author's
+            del linecache.cache[cell]  # the author's; a replica has but what is sent
+            report = await step(request)
+            assert (report.error, report.refused) == ("", "")
+            assert cell in linecache.cache
+        del main, step, request
+        gc.collect()
+        held = {
+            vars(each)["version"]
+            for each in gc.get_objects()
+            if isinstance(each, type) and each.__qualname__ == "Held"
+        }
+        sources = [name for name in linecache.cache if name.startswith("<held-")]
+
+    # The very first is frozen with all that a replica begins with.
+    assert held - {0} <= {18, 19}
+    assert sorted(sources) == ["<held-18>", "<held-19>"]
 
 
 def get(bench, path):
