@@ -112,7 +112,6 @@ def test_start_with_what_is_not(serve):
     "options",
     [
         {"ssl_certfile": "a.pem"},
-        {"ssl_keyfile": "a.pem"},
         {"middlewares": [1]},
         {"num_cpus": 1},
     ],

@@ -7,6 +7,7 @@ import pytest
 from workbench.declared import read_declared, write_config
 from workbench.errors import ConfigError
 from workbench.import_path import forget_local_modules, load_application
+from workbench.serve.config import grpc_options, http_options
 
 MODULE = """
     import pydantic
@@ -230,3 +231,45 @@ def test_several_applications_get_routes_of_their_own(project):
 
     assert "route_prefix: /app1" in text
     assert "route_prefix: /app2" in text
+
+
+def test_what_serve_build_of_ray_writes_is_taken(project):
+    """Its file in full, with the import path of ours."""
+    found = declared(
+        project,
+        """
+        # This file was generated using the `serve build` command on Ray v2.60.0.
+        proxy_location: EveryNode
+        http_options: {host: 0.0.0.0, port: 8000}
+        grpc_options:
+          port: 9000
+          grpc_servicer_functions: []
+          enable_reflection: true
+        logging_config:
+          encoding: TEXT
+          log_level: INFO
+          logs_dir: null
+          enable_access_log: true
+          additional_log_standard_attrs: []
+        applications:
+        - name: app1
+          route_prefix: /
+          import_path: declared_app:app
+          runtime_env: {}
+          deployments:
+          - name: Root
+            user_config: {word: code}
+            ray_actor_options: {num_cpus: 0.1}
+        """,
+    )
+
+    (built,) = found.build()
+
+    http = http_options(found.config.http_options)
+    grpc = grpc_options(found.config.grpc_options)
+    assert http is not None
+    assert grpc is not None
+    assert (http.host, grpc.port) == ("0.0.0.0", 9000)
+    options = deployments(built)["Root"].options
+    assert options.ray_actor_options.num_cpus == 0.1
+    assert options.logging_config.log_level == "INFO"
