@@ -8,6 +8,7 @@ from tests.bench import (
     fastapi,
     install,
     memory,
+    observing,
     panel,
     planning,
     redeploy,
@@ -18,6 +19,16 @@ from tests.bench import (
 )
 
 FIRST = (startup, planning, install, memory)
-THEN = (throughput, composition, fastapi, users, streams, batching, bodies, redeploy)
+THEN = (
+    throughput,
+    observing,
+    composition,
+    fastapi,
+    users,
+    streams,
+    batching,
+    bodies,
+    redeploy,
+)
 for benchmark in (*FIRST, *THEN, browser, panel):
     benchmark.main()

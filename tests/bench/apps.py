@@ -75,6 +75,19 @@ def streams(serve):
     return Streams.bind()
 
 
+def echo_silent(serve):
+    """The same, without a log of requests."""
+
+    @serve.deployment(
+        max_ongoing_requests=100, logging_config={"enable_access_log": False}
+    )
+    class Echo:
+        async def __call__(self, request):
+            return await request.json()
+
+    return Echo.bind()
+
+
 def composition(serve):
     """Two deployments: the first passes what it gets to the second.
 
@@ -163,6 +176,7 @@ def bodies(serve):
 APPS = {
     "bodies": bodies,
     "echo": echo,
+    "echo_silent": echo_silent,
     "composition": composition,
     "batching": batching,
     "fastapi": fastapi,

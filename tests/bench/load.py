@@ -21,7 +21,9 @@ class Load:
     failures: int
 
 
-def post_json(url: str, *, connections: int, seconds: int) -> Load:
+def post_json(
+    url: str, *, connections: int, seconds: int, header: str | None = None
+) -> Load:
     """Keep the connections busy with small JSON requests.
 
     One thread: the machine's cores are shared with what is measured.
@@ -30,6 +32,8 @@ def post_json(url: str, *, connections: int, seconds: int) -> Load:
         msg = "The benchmarks need wrk; on Debian and Ubuntu: apt-get install wrk"
         raise SystemExit(msg)
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT)]
+    if header:
+        options += ["-H", header]
     done = subprocess.run(
         ["wrk", *options, url], capture_output=True, text=True, check=True
     )

@@ -16,10 +16,8 @@ SECONDS = 3
 
 def measure(urls: Mapping[str, str], connections: int) -> dict[str, Load]:
     """Load each URL in turn; the medians by name."""
-    options = {"connections": connections, "seconds": SECONDS}
-    subjects = {
-        name: partial(post_json, f"{url}/", **options) for name, url in urls.items()
-    }
+    post = partial(post_json, connections=connections, seconds=SECONDS)
+    subjects = {name: partial(post, f"{url}/") for name, url in urls.items()}
     return side_by_side(subjects, ROUNDS)
 
 

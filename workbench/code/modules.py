@@ -108,7 +108,22 @@ def _find(name: str, root: Path) -> ModuleSpec | None:
     above = _find(parent, root)
     if above is None or above.submodule_search_locations is None:
         return None
-    return PathFinder.find_spec(name, list(above.submodule_search_locations))
+    places = list(above.submodule_search_locations)
+    try:
+        return PathFinder.find_spec(name, places)
+    except KeyError:
+        return _directory(name, places)
+
+
+def _directory(name: str, places: list[str]) -> ModuleSpec:
+    """A directory without `__init__.py` within another.
+
+    Python would ask the outer one where it lies; that is not imported here.
+    """
+    spec = ModuleSpec(name, None, is_package=True)
+    inner = [Path(place) / name.rpartition(".")[2] for place in places]
+    spec.submodule_search_locations = [str(each) for each in inner if each.is_dir()]
+    return spec
 
 
 def _is_local(spec: ModuleSpec | None, root: Path) -> bool:

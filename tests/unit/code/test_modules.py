@@ -83,3 +83,10 @@ def test_formatting_is_not_part_of_a_source():
     assert normalised("x=1 # a\n\n") == normalised("x = (1)\n")
     assert normalised("x = 1") != normalised("x = 2")
     assert normalised("def (") == "def ("
+
+
+def test_so_is_one_within_another(notebook, modules):
+    notebook.module("outer/inner/leaf", "X = 1\n")
+
+    assert modules.add("outer.inner.leaf")
+    assert sorted(modules.local) == ["outer", "outer.inner", "outer.inner.leaf"]
