@@ -102,3 +102,31 @@ def test_the_instance_outlives_the_kernel_and_is_found_again(kernel: Kernel):
 
         assert "● default" in other.run("%serve").text
         assert '{"calls": 1}' in other.run("%serve query /").text
+
+
+def test_what_changed_is_shown_and_another_kernel_brings_it_back(kernel: Kernel):
+    kernel.run(EDITED)
+
+    diff = kernel.run("%serve diff default").text
+    with open_kernel() as other:
+        other.run("%load_ext workbench")
+        card = other.run("%serve rollback default").text
+        versions = other.run("%serve versions default").text
+
+    assert "# Counter: method `__call__` replaced" in diff
+    assert '-        return {"calls": self.calls}' in diff
+    assert '+        return {"calls_so_far": self.calls}' in diff
+    assert "Counter · keep: `__init__` unchanged: the instance is kept" in card
+    assert "rollback to 1; Counter: keep" in versions
+    assert '"calls":' in kernel.run("%serve query /").text
+
+
+def test_new_code_that_does_not_stand_its_smoke_request_is_taken_back(kernel: Kernel):
+    broken = EDITED.replace("self.calls += 1", "raise ValueError('no luck')")
+
+    shown = kernel.run(broken.replace("%%serve", "%%serve --smoke /x"))
+
+    assert shown.error == "GateError"
+    assert "Smoke request GET /x answered 500" in shown.text
+    assert "The previous version serves on." in shown.text
+    assert "reverted" in kernel.run("%serve versions default").text
