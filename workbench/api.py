@@ -22,6 +22,7 @@ from workbench.code.services import pack_services
 from workbench.controller.restore import Saved, find_saved, read_saved
 from workbench.deployed import Deployed, follow
 from workbench.deployment import Application
+from workbench.explanation import Explanation
 from workbench.handle import DeploymentHandle
 from workbench.instance import InstanceFile, find
 from workbench.settings import Settings
@@ -47,6 +48,7 @@ __all__ = [
     "deploy",
     "diff",
     "events",
+    "explain",
     "get_app_handle",
     "get_deployment_handle",
     "logs",
@@ -285,6 +287,17 @@ def scale(app: str, deployment: str, num_replicas: int) -> None:
         ScaleError: the number cannot be.
     """
     _get_running().scale(app, deployment, num_replicas)
+
+
+def explain(app: str = "default") -> Explanation:
+    """What autoscaling decided for an application, and why, oldest first.
+
+    It remembers some hundred decisions; nothing of before the controller's last start.
+
+    Raises:
+        NoInstanceError: nothing runs.
+    """
+    return Explanation(app, _get_running().explain(app))
 
 
 def logs(query: LogQuery | None = None) -> LogPage:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from workbench.code.directories import contents, located
+from workbench.code.policies import ship_policy
 from workbench.code.ship import Shipment, ship, ship_functions
 from workbench.deployment import Application, Deployment
 from workbench.handle import DeploymentHandle
@@ -180,7 +181,7 @@ class _Graph:
     def _spec(
         self, name: str, made_from: Deployment, shipment: Shipment
     ) -> DeploymentSpec:
-        options = made_from.deployment_options
+        options = self._with_policy(made_from.deployment_options)
         actor = options.ray_actor_options
         if actor.runtime_env:
             actor = replace(actor, runtime_env=located(actor.runtime_env))
@@ -196,6 +197,16 @@ class _Graph:
             args=self.keep(shipment.args),
             parts=shipment.parts,
         )
+
+    def _with_policy(self, options: DeploymentOptions) -> DeploymentOptions:
+        """The options with an autoscaling policy of the user's as it travels."""
+        scaling = options.autoscaling_config
+        if scaling is None:
+            return options
+        policy, code = ship_policy(scaling.policy, self._root)
+        if code:
+            self.keep(code)
+        return replace(options, autoscaling_config=replace(scaling, policy=policy))
 
     def keep(self, blob: bytes) -> str:
         """Have a blob sent along; gives its id."""

@@ -18,6 +18,7 @@ from workbench.loop import LoopThread
 from workbench.routing.dispatch import Router
 from workbench.routing.report import report
 from workbench.spec.application import DeployRequest
+from workbench.spec.autoscaling import ScalingRecord
 from workbench.spec.control import Introduction
 from workbench.spec.events import Event
 from workbench.spec.logs import LogPage, LogQuery
@@ -169,6 +170,11 @@ class Client:
         names = quote(app, safe=""), quote(deployment, safe="")
         path = "/api/applications/{}/deployments/{}/scale".format(*names)
         self._ask("PUT", path, json={"num_replicas": num_replicas})
+
+    def explain(self, app: str) -> tuple[ScalingRecord, ...]:
+        """What autoscaling decided for an application, oldest first."""
+        content = self._ask("GET", f"{_path_of(app)}/scaling").content
+        return msgspec.json.decode(content, type=tuple[ScalingRecord, ...])
 
     def logs(self, query: LogQuery) -> LogPage:
         """What replicas said.

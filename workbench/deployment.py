@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, overload
 
+from workbench.spec.autoscaling import parse_autoscaling, parse_replicas
 from workbench.spec.deployment import ActorOptions, DeploymentOptions, Kind
 from workbench.spec.logging_config import parse_logging
 from workbench.spec.placement import parse_rows
@@ -17,9 +18,7 @@ __all__ = ["Application", "Deployment", "deployment", "ingress"]
 
 _BUILDER = "__serve_build_asgi_app__"
 _OPTION_NAMES = frozenset(f.name for f in fields(DeploymentOptions))
-# Options of Ray Serve that a ported program may carry and this version lacks.
-_NOT_YET = frozenset({"autoscaling_config"})
-# Those that are not offered, and what to do instead.
+# Options of Ray Serve that are not offered, and what to do instead.
 _ELSEWHERE = {
     "deployment_actors": "start a Ray actor by name in __init__, get_if_exists=True",
     "gang_scheduling_config": "placement_group_bundles hold workers that belong together",
@@ -29,6 +28,7 @@ _ELSEWHERE = {
 
 # Options that may be given in other forms than the one they are kept in.
 _PARSED: dict[str, Callable[[object], object]] = {
+    "autoscaling_config": parse_autoscaling,
     "backpressure_config": parse_backpressure,
     "placement_group_bundle_label_selector": parse_rows,
     "placement_group_bundles": parse_rows,
@@ -239,11 +239,10 @@ def _checked(options: dict[str, object]) -> dict[str, object]:
             msg = f"ray_actor_options is a dict; got {given!r}."
             raise TypeError(msg)
         options = {**options, "ray_actor_options": ActorOptions.parse(given)}
+    options = parse_replicas(options)
     for name, parse in _PARSED.items():
         if name in options:
             options = {**options, name: parse(options[name])}
-    if options.get("num_replicas", 1) is None:
-        options = {key: val for key, val in options.items() if key != "num_replicas"}
     return options
 
 
@@ -252,9 +251,6 @@ def _offered(options: dict[str, object]) -> dict[str, object]:
     if "version" in options:
         msg = "version is worked out from the code; leave it away."
         raise ValueError(msg)
-    if missing := sorted(set(options) & _NOT_YET):
-        msg = f"Option {missing[0]!r} of Ray Serve is not supported yet; leave it away."
-        raise TypeError(msg)
     for name in sorted(set(options) & _ELSEWHERE.keys()):
         if options[name] is not None:
             msg = f"Option {name!r} is not offered: {_ELSEWHERE[name]}."

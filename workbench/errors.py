@@ -16,6 +16,7 @@
     ├── UnknownDeploymentError (LookupError)  nothing of that name runs
     ├── UnknownVersionError (LookupError)  no version of that name is kept
     ├── ScaleError (ValueError)    a number of replicas that cannot be
+    ├── PolicyError                an autoscaling policy of the user's gave no number
     ├── LogQueryError (ValueError) records asked for that cannot be
     ├── ConfigError (ValueError)   a config file, or what it names, that cannot be
     ├── CallError                  one call to a deployment went wrong
@@ -53,6 +54,7 @@ __all__ = [
     "NoSuchMethodError",
     "NotStreamingError",
     "PlacementError",
+    "PolicyError",
     "PortBusyError",
     "ProtocolError",
     "RemoteError",
@@ -198,6 +200,12 @@ class ScaleError(WorkbenchError, ValueError):
     """A deployment cannot have that number of replicas."""
 
     hint = "Give a whole number, 1 or more; delete an application to stop it."
+
+
+class PolicyError(WorkbenchError):
+    """An autoscaling policy of the user's did not say how many replicas to have."""
+
+    hint = "Mend it and deploy again; the number of replicas stays until then."
 
 
 class LogQueryError(WorkbenchError, ValueError):

@@ -61,7 +61,7 @@ export type DeploymentSample = {
 };
 
 /** State of a deployment. */
-export type DeploymentStatus = 'DEPLOY_FAILED' | 'HEALTHY' | 'UNHEALTHY' | 'UPDATING';
+export type DeploymentStatus = 'DEPLOY_FAILED' | 'DOWNSCALING' | 'HEALTHY' | 'UNHEALTHY' | 'UPDATING' | 'UPSCALING';
 
 /** One deployment (Ray Serve's fields, and more). */
 export type DeploymentStatusOverview = {
@@ -71,6 +71,7 @@ export type DeploymentStatusOverview = {
   readonly message: string;
   readonly version: string;
   readonly target_num_replicas: number;
+  readonly scaling: string;
   readonly replicas: ReadonlyArray<ReplicaStatus>;
 };
 

@@ -47,6 +47,8 @@ const MARKS: Readonly<Record<string, Mark>> = {
   DEPLOYING: 'busy',
   NOT_STARTED: 'busy',
   UPDATING: 'busy',
+  UPSCALING: 'busy',
+  DOWNSCALING: 'busy',
   PLACING: 'busy',
   STARTING: 'busy',
   UNHEALTHY: 'warning',

@@ -105,6 +105,9 @@ class FakeInstance:
     def versions(self):
         raise NotImplementedError  # nor does it ask for versions
 
+    def explain(self, app):
+        raise NotImplementedError  # nor why it has so many replicas
+
     def deploy(self, request):
         raise NotImplementedError  # the sidebar deploys nothing
 

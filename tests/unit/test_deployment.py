@@ -35,7 +35,6 @@ def test_options_make_a_copy():
         ({"max_queued_requests": -2}, ValueError, "max_queued_requests"),
         ({"user_config": {1, 2}}, ValueError, "JSON"),
         ({"version": "v1"}, ValueError, "worked out from the code"),
-        ({"autoscaling_config": {}}, TypeError, "not supported yet"),
         ({"gang_scheduling_config": {}}, TypeError, "placement_group_bundles"),
         ({"rolling_update_percentage": 2}, ValueError, "at most 1; got 2"),
         ({"max_surge_percent": 101}, ValueError, "at most 100; got 101"),

@@ -19,7 +19,13 @@ from workbench.code.ship import ship_functions
 from workbench.errors import StartError
 from workbench.spec.grpc import GRPCOptions, GrpcSpec
 
-__all__ = ["Servicer", "load_services", "offer_services", "pack_services"]
+__all__ = [
+    "Servicer",
+    "importable",
+    "load_services",
+    "offer_services",
+    "pack_services",
+]
 
 Servicer = Callable[..., None]
 """`add_XServicer_to_server(servicer, server)`."""
@@ -101,7 +107,7 @@ def _find(given: object, root: Path) -> Servicer:
             "'module.add_XServicer_to_server'."
         )
         raise ValueError(msg)
-    with _importable(root):
+    with importable(root):
         module = importlib.import_module(module_name)
     found = getattr(module, name, None)
     if not callable(found):
@@ -113,7 +119,7 @@ def _find(given: object, root: Path) -> Servicer:
 
 
 @contextlib.contextmanager
-def _importable(root: Path) -> Iterator[None]:
+def importable(root: Path) -> Iterator[None]:
     """Let modules beside the script or notebook be found, as its replicas find them."""
     path = str(root)
     if path in sys.path:

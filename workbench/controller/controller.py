@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import Event, Replica, advance
 from workbench.controller.report import report_application
 from workbench.controller.rollout import describe_deploy
+from workbench.controller.scaler import Autoscaled, autoscaled
 from workbench.controller.table import TableBuilder
 from workbench.controller.target import Target
 from workbench.controller.trials import Stage, Trials
@@ -101,6 +102,10 @@ class Controller:
         """Writes into the log of a deployment what one of its replicas cannot say."""
         self.on_turned: Callable[[], None] = lambda: None
         """Called when the status may have changed."""
+        self.on_hand: Callable[[str, str, int], None] = lambda *_: None
+        """Called before a number of replicas is set that somebody asked for."""
+        self.scaling_reasons: Callable[[], Mapping[Key, str]] = dict
+        """Why autoscaled deployments have as many replicas as they have."""
 
     # -- what front ends ask -----------------------------------------------------------
 
@@ -152,16 +157,30 @@ class Controller:
             ScaleError: the number cannot be, or nothing runs that could be scaled.
         """
         target = self._target.scale(app, deployment, num_replicas)
+        self.on_hand(app, deployment, num_replicas)
         self._failures.forget((app, deployment))
         await self._set_target(target, {})
         self._wake.set()
+
+    def autoscaled(self) -> Collection[Autoscaled]:
+        """Every deployment that is autoscaled, as it is now."""
+        return autoscaled(self._target, self._replicas)
+
+    def rescale(self, app: str, deployment: str, wanted: int) -> None:
+        """Have so many replicas, as autoscaling has decided."""
+        self._target = self._target.rescale(app, deployment, wanted)
+        self._wake.set()
+        self._spawn_background(self._store_target())
 
     def status(self) -> dict[str, ApplicationStatusOverview]:
         """State of every application."""
         url = self.http_url()
         reasons = self._failures.reasons()
+        scaling = self.scaling_reasons()
         return {
-            name: report_application(app, self._replicas.of(name), url, reasons)
+            name: report_application(
+                app, self._replicas.of(name), url, reasons, scaling=scaling
+            )
             for name, app in self._target.applications.items()
         }
 
@@ -419,6 +438,9 @@ class Controller:
             self._checkpoint, target=target, table_version=self._table.version
         )
         await self._store.write(self._checkpoint, blobs, history)
+
+    async def _store_target(self) -> None:
+        await self._set_target(self._target, {})
 
 
 def _ignore(_key: Key, _replica: str, _text: str) -> None:

@@ -221,7 +221,7 @@ def _parts(version: Version) -> tuple[str, ...]:
 
 
 def _blob_ids(app: ApplicationSpec) -> set[str]:
-    return {each for spec in app.deployments for each in (spec.code, spec.args)}
+    return {each for spec in app.deployments for each in spec.blob_ids()}
 
 
 def _last_versions(records: tuple[Record, ...], most: int) -> tuple[Record, ...]:

@@ -8,13 +8,15 @@ calls in it (30,000 a second), 3.6 ms to read and take in what they say and 5.3 
 the sample, of which 2.4 ms only while somebody follows.
 """
 
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from workbench.controller.judge import Count
 from workbench.controller.replica_life import ROUTED, Replica
+from workbench.controller.signals import Signal
 from workbench.controller.target import Target
 from workbench.controller.totals import Totals
 from workbench.observe.beat import BEAT_S
@@ -31,6 +33,8 @@ __all__ = ["HISTORY_SAMPLES", "Measurements", "Population", "population_of"]
 
 HISTORY_SAMPLES: Final = 600
 """Five minutes."""
+
+Told = TypeVar("Told")
 
 _RANKS: Final = (0.5, 0.95, 0.99)
 
@@ -54,7 +58,7 @@ def population_of(target: Target, replicas: Collection[Replica]) -> Population:
     return Population(
         applications=frozenset(target.applications),
         targets={
-            f"{name}#{spec.name}": 0 if app.is_stopped else spec.options.num_replicas
+            f"{name}#{spec.name}": 0 if app.is_stopped else app.count(spec)
             for name, app in target.applications.items()
             for spec in app.spec.deployments
         },
@@ -74,6 +78,8 @@ class Measurements:
         self._replicas: dict[str, Window] = defaultdict(Window)
         # What each process said last of how it is now, by the name of its router.
         self._queued: dict[str, Mapping[str, int]] = {}
+        self._in_flight: dict[str, Mapping[str, int]] = {}
+        self._oldest_s: dict[str, Mapping[str, float]] = {}
         self._states: dict[str, ReplicaMeasured] = {}
         self.totals = Totals()
         """The same since the beginning, for Prometheus."""
@@ -82,10 +88,9 @@ class Measurements:
     def take(self, source: str, measured: Measured) -> None:
         """Take in what a process said."""
         self.totals.take(measured)
-        if measured.queued:
-            self._queued[source] = measured.queued
-        else:
-            self._queued.pop(source, None)
+        _put(self._queued, source, measured.queued)
+        _put(self._in_flight, source, measured.in_flight)
+        _put(self._oldest_s, source, measured.oldest_queued_s)
         for app, ended in measured.applications.items():
             _add(self._applications, app, ended)
         if (state := measured.replica) is not None:
@@ -100,6 +105,8 @@ class Measurements:
     def forget(self, source: str) -> None:
         """A process is gone; what it did before still counts."""
         self._queued.pop(source, None)
+        self._in_flight.pop(source, None)
+        self._oldest_s.pop(source, None)
         self._states.pop(source, None)
         self.totals.forget(source)
 
@@ -109,9 +116,7 @@ class Measurements:
         _turn(self._applications, there_is.applications)
         _turn(self._deployments, there_is.targets)
         _turn(self._replicas, there_is.replicas)
-        queued: Counter[str] = Counter()
-        for waiting in self._queued.values():
-            queued.update(waiting)
+        queued = _sum(self._queued)
         ongoing: Counter[str] = Counter()
         for state in self._states.values():
             if state.id in there_is.replicas:
@@ -140,6 +145,24 @@ class Measurements:
             if state.id in there_is.replicas
         }
         return replace(self.history[-1], replicas=replicas)
+
+    def signals(self) -> dict[str, Signal]:
+        """What autoscaling goes by, of every deployment, as of the last turn."""
+        queued, in_flight = _sum(self._queued), _sum(self._in_flight)
+        oldest: dict[str, float] = {}
+        for told in self._oldest_s.values():
+            for key, age in told.items():
+                oldest[key] = max(age, oldest.get(key, 0.0))
+        return {
+            key: Signal(
+                queued=queued[key],
+                in_flight=in_flight[key],
+                ended=math.ceil(sample.requests_per_s),
+                oldest_queued_s=oldest.get(key, 0.0),
+                latency_ms=_latency(sample),
+            )
+            for key, sample in self.history[-1].deployments.items()
+        }
 
     def _application(self, app: str) -> ApplicationSample:
         window = self._applications.get(app)
@@ -205,6 +228,27 @@ class Measurements:
         """
         took_s = self._turns_s[-1] - self._turns_s[0]
         return max(RATE_BEATS, round(took_s / BEAT_S)) * BEAT_S
+
+
+def _put(
+    told: dict[str, Mapping[str, Told]], source: str, now: Mapping[str, Told]
+) -> None:
+    if now:
+        told[source] = now
+    else:
+        told.pop(source, None)
+
+
+def _sum(told: Mapping[str, Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for each in told.values():
+        total.update(each)
+    return total
+
+
+def _latency(sample: DeploymentSample) -> dict[str, float]:
+    found = {"p50": sample.p50_ms, "p95": sample.p95_ms, "p99": sample.p99_ms}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _add(windows: dict[str, Window], key: str, ended: Ended) -> None:

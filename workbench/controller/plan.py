@@ -77,7 +77,7 @@ def _plan_deployment(
     group: list[Replica],
     may_start: bool,  # noqa: FBT001 - private
 ) -> list[Action]:
-    want = spec.options.num_replicas
+    want = app.count(spec)
     if _is_up(spec, group, want):
         return []  # which is so for nearly all, at nearly every turn
     new = [each for each in group if each.version == spec.version]
@@ -94,7 +94,7 @@ def _plan_deployment(
     actions: list[Action] = [*updates, *(Stop(replica=r.id) for r in too_late)]
     if may_start:
         actions += _starts(
-            app.spec.name, spec, new=new, to_replace=to_replace, missing=want - heading
+            app, spec, new=new, to_replace=to_replace, missing=want - heading
         )
     actions += _stops(new, to_replace, want, len(updated))
     return actions
@@ -113,7 +113,7 @@ def _updates(
 
 
 def _starts(
-    app: str,
+    app: ApplicationTarget,
     spec: DeploymentSpec,
     *,
     new: list[Replica],
@@ -124,22 +124,22 @@ def _starts(
     on_the_way = {each.replaces for each in new}
     waiting = [each for each in to_replace if each.id not in on_the_way]
     starting = sum(1 for each in new if each.state not in ROUTED)
-    wave = _wave(spec) - starting
+    wave = _wave(spec, app.count(spec)) - starting
     found = []
     for index in range(missing):
         predecessor = waiting[index] if index < len(waiting) else None
         if predecessor is None:
-            found.append(Start(app=app, spec=spec))
+            found.append(Start(app=app.spec.name, spec=spec))
         elif index < wave:
-            found.append(_replacement(app, spec, predecessor))
+            found.append(_replacement(app.spec.name, spec, predecessor))
     return found
 
 
-def _wave(spec: DeploymentSpec) -> int:
+def _wave(spec: DeploymentSpec, count: int) -> int:
     """How many replicas are replaced at the same time."""
     options = spec.options
     share = max(options.rolling_update_percentage, options.max_surge_percent / 100)
-    return max(1, math.ceil(share * options.num_replicas))
+    return max(1, math.ceil(share * count))
 
 
 def _replacement(app: str, spec: DeploymentSpec, old: Replica) -> Start:
@@ -170,7 +170,8 @@ def _stops(
     leaving = order[: max(0, spare)]
     too_many = len(new) + updated - want
     # Not yet running first, then the youngest.
-    youngest = sorted(new, key=lambda each: each.state in ROUTED)
+    youngest = new[::-1]
+    youngest.sort(key=lambda each: each.state in ROUTED)
     leaving += youngest[: max(0, too_many)]
     return [Stop(replica=each.id) for each in leaving]
 
@@ -180,7 +181,7 @@ def is_settled(app: ApplicationTarget, replicas: Collection[Replica]) -> bool:
     groups = by_deployment(each for each in replicas if each.state in ALIVE)
     for spec in app.deployments:
         group = groups.get((app.spec.name, spec.name), [])
-        if not _is_up(spec, group, spec.options.num_replicas):
+        if not _is_up(spec, group, app.count(spec)):
             return False
     return not app.is_stopped
 

@@ -20,15 +20,22 @@ from workbench.spec.status import (
 __all__ = ["report_application"]
 
 
+_SCALING = (DeploymentStatus.UPSCALING, DeploymentStatus.DOWNSCALING)
+_AS_SHOULD_BE = (DeploymentStatus.HEALTHY, *_SCALING)
+
+
 def report_application(
     app: ApplicationTarget,
     replicas: Collection[Replica],
     http_url: str,
     reasons: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    *,
+    scaling: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> ApplicationStatusOverview:
     """State of one application: the worst of its deployments.
 
-    `reasons` says, for deployments that lack replicas, why the last one failed.
+    `reasons` says, for deployments that lack replicas, why the last one failed;
+    `scaling` why autoscaled ones have as many as they have.
     """
     groups = by_deployment(replicas)
     deployments = {
@@ -37,6 +44,7 @@ def report_application(
             spec,
             groups.get((app.spec.name, spec.name), []),
             reasons.get((app.spec.name, spec.name), ""),
+            scaling=scaling.get((app.spec.name, spec.name), ""),
         )
         for spec in app.spec.deployments
     }
@@ -67,20 +75,26 @@ def _application_status(
 
 
 def _report_deployment(
-    app: ApplicationTarget, spec: DeploymentSpec, group: list[Replica], reason: str
+    app: ApplicationTarget,
+    spec: DeploymentSpec,
+    group: list[Replica],
+    reason: str,
+    *,
+    scaling: str,
 ) -> DeploymentStatusOverview:
     running = [each for each in group if each.state is ReplicaState.RUNNING]
     status = _deployment_status(app, spec, running, reason)
     messages = [each.message for each in group if each.message]
-    if status is not DeploymentStatus.HEALTHY:
+    if status not in _AS_SHOULD_BE:
         messages.insert(0, reason)
     return DeploymentStatusOverview(
         status=status,
-        status_trigger=_trigger(app),
+        status_trigger="AUTOSCALING" if status in _SCALING else _trigger(app),
         replica_states=dict(Counter(str(each.state) for each in group)),
         message=messages[-1] if messages else "",
         version=str(spec.version),
-        target_num_replicas=0 if app.is_stopped else spec.options.num_replicas,
+        target_num_replicas=0 if app.is_stopped else app.count(spec),
+        scaling=scaling,
         replicas=tuple(_report_replica(each) for each in group),
     )
 
@@ -91,8 +105,12 @@ def _deployment_status(
     ready = sum(1 for each in running if each.version == spec.version)
     if app.is_stopped:
         return DeploymentStatus.DEPLOY_FAILED
-    if ready >= spec.options.num_replicas:
-        return DeploymentStatus.HEALTHY
+    is_autoscaled = app.is_live and spec.options.autoscaling_config is not None
+    if ready >= (count := app.count(spec)):
+        is_more = is_autoscaled and ready > count
+        return DeploymentStatus.DOWNSCALING if is_more else DeploymentStatus.HEALTHY
+    if is_autoscaled and not reason:
+        return DeploymentStatus.UPSCALING
     # Without a failure, what is missing was asked for by a deploy or by scaling up.
     is_failing = app.is_live and (reason or not running)
     return DeploymentStatus.UNHEALTHY if is_failing else DeploymentStatus.UPDATING

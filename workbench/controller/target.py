@@ -36,6 +36,8 @@ class ApplicationTarget:
     """Seconds since the epoch."""
     is_stopped: bool = False
     """Failed with nothing to go back to: runs nothing until deployed again."""
+    wanted: dict[str, int] = field(default_factory=dict)
+    """Replicas that autoscaling has decided on, by deployment."""
 
     @property
     def running(self) -> ApplicationSpec | None:
@@ -46,6 +48,13 @@ class ApplicationTarget:
     def deployments(self) -> tuple[DeploymentSpec, ...]:
         """What should run of it now."""
         return () if self.is_stopped else self.spec.deployments
+
+    def count(self, spec: DeploymentSpec) -> int:
+        """How many replicas of a deployment there should be."""
+        scaling = spec.options.autoscaling_config
+        if scaling is None:
+            return spec.options.num_replicas
+        return scaling.clamp(self.wanted.get(spec.name, scaling.first))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,7 @@ class Target:
                 gate=request.gate,
                 last_live=_last_live(before),
                 deployed_at=now,
+                wanted=_present(before),
             )
         )
 
@@ -87,6 +97,9 @@ class Target:
             msg = f"There is no application {name!r}; there is {there}."
             raise UnknownDeploymentError(msg)
         _check_scalable(app, deployment)
+        if (spec := _autoscaled(app, deployment)) is not None:
+            _check_bounds(spec, num_replicas)
+            return self.rescale(name, deployment, num_replicas)
         return self._with(
             replace(
                 app,
@@ -96,6 +109,11 @@ class Target:
                 and _scaled(app.last_live, deployment, num_replicas),
             )
         )
+
+    def rescale(self, name: str, deployment: str, wanted: int) -> "Target":
+        """What autoscaling has decided, for one of its deployments."""
+        app = self.applications[name]
+        return self._with(replace(app, wanted={**app.wanted, deployment: wanted}))
 
     def settle(self, name: str) -> "Target":
         """The application's specification is fully up."""
@@ -136,7 +154,7 @@ class Target:
             for spec in source.deployments
         ]
         checks = {app.gate.checks for app in self.applications.values()} - {""}
-        return {each for spec in specs for each in (spec.code, spec.args)} | checks
+        return {each for spec in specs for each in spec.blob_ids()} | checks
 
     def _with(self, app: ApplicationTarget) -> "Target":
         return Target(applications={**self.applications, app.spec.name: app})
@@ -168,6 +186,33 @@ def _check_scalable(app: ApplicationTarget, deployment: str) -> None:
     if app.is_stopped:
         msg = f"Application {app.spec.name!r} did not come up and runs nothing."
         raise ScaleError(msg, "Mend and deploy it, with the num_replicas you want.")
+
+
+def _autoscaled(app: ApplicationTarget, deployment: str) -> DeploymentSpec | None:
+    for spec in app.deployments:
+        if spec.name == deployment and spec.options.autoscaling_config is not None:
+            return spec
+    return None
+
+
+def _check_bounds(spec: DeploymentSpec, wanted: int) -> None:
+    """A hand may lead autoscaling only where it could go by itself."""
+    scaling = spec.options.autoscaling_config
+    if scaling is None or scaling.clamp(wanted) == wanted:
+        return
+    msg = (
+        f"{spec.name!r} is autoscaled between {scaling.min_replicas} and "
+        f"{scaling.max_replicas} replicas; {wanted!r} is not."
+    )
+    hint = "Deploy it with other bounds, or with num_replicas to end autoscaling."
+    raise ScaleError(msg, hint)
+
+
+def _present(before: ApplicationTarget | None) -> dict[str, int]:
+    """What a deploy that brings autoscaling begins with: as many as there are."""
+    if before is None:
+        return {}
+    return {spec.name: before.count(spec) for spec in before.deployments}
 
 
 def _scaled(

@@ -8,6 +8,8 @@ DELETE /api/applications/{name}   stop it and wait until it is gone
 PUT    /api/applications/{app}/deployments/{deployment}/scale
                                   another number of replicas; does not wait for them
        /api/applications/{name}/… versions, diff and rollback: `gateway.versions`
+GET    /api/applications/{name}/scaling
+                                  what autoscaling decided and why
 GET    /api/metrics               what is counted, as Prometheus reads it
 GET    /api/logs                  what replicas said (`workbench.spec.logs.LogQuery`)
 POST   /api/shutdown              end the instance
@@ -29,6 +31,7 @@ from workbench.errors import ScaleError, UnknownDeploymentError, WorkbenchError
 from workbench.gateway.versions import VersionBackend, version_routes
 from workbench.observe.exposition import MEDIA_TYPE
 from workbench.spec.application import DeployRequest
+from workbench.spec.autoscaling import ScalingRecord
 from workbench.spec.control import Introduction
 from workbench.spec.logs import LogPage, LogQuery
 from workbench.spec.status import DeployEvent, ServeStatus
@@ -52,6 +55,7 @@ class Backend(Protocol):
     def deploy(self, request: DeployRequest) -> AsyncIterator[DeployEvent]: ...
     async def delete(self, name: str) -> bool: ...
     async def scale(self, app: str, deployment: str, num_replicas: int) -> None: ...
+    def explain(self, app: str) -> tuple[ScalingRecord, ...]: ...
     async def logs(self, query: LogQuery) -> LogPage: ...
     async def shutdown(self) -> None: ...
 
@@ -66,6 +70,7 @@ def make_app(backend: Backend, token: str) -> Starlette:
         ("/api/applications/{name}", api.deploy, "PUT"),
         ("/api/applications/{name}", api.delete, "DELETE"),
         ("/api/applications/{app}/deployments/{deployment}/scale", api.scale, "PUT"),
+        ("/api/applications/{name}/scaling", api.explain, "GET"),
         ("/api/metrics", api.metrics, "GET"),
         ("/api/logs", api.logs, "GET"),
         ("/api/shutdown", api.shutdown, "POST"),
@@ -121,6 +126,9 @@ class _Api:
         except ScaleError as error:
             return _refused(400, error)
         return JSONResponse({"scaled": True})
+
+    async def explain(self, request: Request) -> Response:
+        return _json(self._backend.explain(request.path_params["name"]))
 
     async def logs(self, request: Request) -> Response:
         try:

@@ -45,6 +45,8 @@ class EventFeed:
         self._read_population = population
         self._beat_s = beat_s
         self._look_again_s = look_again_s
+        self.on_measured: Callable[[float], None] = lambda _: None
+        """Called each beat, when there is a new sample."""
         self._followers: set[_Follower] = set()
         self._changed = asyncio.Event()
         self._status = b""
@@ -84,6 +86,7 @@ class EventFeed:
     def _turn(self, now_s: float) -> None:
         there_is = self._read_population()
         self._measurements.turn(now_s, there_is)
+        self.on_measured(now_s)
         if not self._followers:
             return
         # Not all that is in a status is announced: that of the proxy is not.

@@ -20,6 +20,7 @@ import uvicorn
 from workbench import __version__
 from workbench.cluster.fence import die_with_parent
 from workbench.cluster.ray_cluster import RayCluster
+from workbench.controller.autoscaler import Autoscaler
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.controller import Controller
 from workbench.controller.inquest import Inquest
@@ -45,6 +46,7 @@ from workbench.observe.usage import free_bytes
 from workbench.proxy.process import ProxyProcess
 from workbench.replica.process import ReplicaProcess
 from workbench.spec.application import DeployRequest
+from workbench.spec.autoscaling import ScalingRecord
 from workbench.spec.control import (
     CONTROLLER_NAME,
     ControlConfig,
@@ -63,7 +65,7 @@ from workbench.spec.status import (
 )
 from workbench.wire.channel import listen
 from workbench.wire.host import host_id
-from workbench.wire.messages import Accessed, Measured, Said, UserMetrics
+from workbench.wire.messages import Accessed, Measured, Said, UserMetrics, Wake
 
 if TYPE_CHECKING:
     from workbench.spec.table import Address
@@ -137,6 +139,7 @@ class _Control:
         self._ending = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._controller: Controller
+        self._autoscaler: Autoscaler
         self._proxies: ProxyKeeper
         self._pool: ShellPool
         self._address: Address
@@ -175,6 +178,7 @@ class _Control:
         )
         self._controller.on_turned = self._feed.on_changed
         self._mirror.on_problem = self._feed.on_changed
+        self._scale_by_itself(store, publisher)
         self._proxies = self._make_proxies(checkpoint)
         await self._adopt()
         self._controller.publish(anew=True)
@@ -289,6 +293,7 @@ class _Control:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_S):
                 await asyncio.gather(*(self._controller.delete(each) for each in names))
+        self._autoscaler.close()
         self._proxies.is_closing = True
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
@@ -302,7 +307,19 @@ class _Control:
         # The next instance on this cluster is another one.
         await self._cluster.forget("checkpoint")
 
+    def explain(self, app: str) -> tuple[ScalingRecord, ...]:
+        """What autoscaling decided, and why."""
+        return self._autoscaler.explain(app)
+
     # -- start-up ------------------------------------------------------------------
+
+    def _scale_by_itself(self, store: CheckpointStore, publisher: Publisher) -> None:
+        controller, measurements = self._controller, self._measurements
+        scaler = self._autoscaler = Autoscaler(controller, store.blob, self._logs.note)
+        publisher.hear(Wake, scaler.wake)
+        controller.on_hand = scaler.set_by_hand
+        controller.scaling_reasons = scaler.reasons
+        self._feed.on_measured = lambda now: scaler.tick(now, measurements.signals())
 
     async def _listen(self, publisher: Publisher, port: int | None) -> None:
         """Take channels; routers look for a restarted controller where it was."""

@@ -102,6 +102,15 @@ class Admission(Generic[T]):
         """How many calls wait."""
         return len(self._waiting)
 
+    @property
+    def in_flight(self) -> int:
+        """How many calls of this router replicas have."""
+        return sum(slots.ongoing for slots in self._usable)
+
+    def oldest(self) -> T | None:
+        """The call that has waited longest."""
+        return self._waiting.oldest()
+
     def pump(self) -> Iterable[tuple[T, Slots]]:
         """Take the calls that need wait no longer, and say where each one goes."""
         # Asked after every answer; mostly nothing waits, and a generator costs 0.2 µs.

@@ -113,6 +113,20 @@ class Router:
         lanes = self._lanes.items()
         return {key: count for key, lane in lanes if (count := lane.admission.queued)}
 
+    def in_flight(self) -> dict[str, int]:
+        """Say at which deployments calls of this router are, and how many."""
+        lanes = self._lanes.items()
+        return {
+            key: count for key, lane in lanes if (count := lane.admission.in_flight)
+        }
+
+    def oldest_queued_s(self) -> dict[str, float]:
+        """Say for how long the oldest waiting call to a deployment has waited."""
+        lanes = self._lanes.items()
+        return {
+            key: lane.oldest_queued_s() for key, lane in lanes if lane.admission.queued
+        }
+
     def tell(self, message: Message) -> bool:
         """Tell the controller; False if it is away or slow, and nothing was sent.
 

@@ -30,6 +30,7 @@ from workbench.wire.messages import (
     HttpCall,
     Message,
     Queued,
+    Wake,
 )
 
 __all__ = ["Lane"]
@@ -41,6 +42,7 @@ _UNAVAILABLE = DeploymentUnavailableError.__name__
 _STEPS = 8
 # Ray Serve's time, too, to wait for a replica that has a model but no room.
 _FOR_MODEL_S = 1.0
+_NS_PER_S = 1e9
 
 
 class Lane:
@@ -69,6 +71,8 @@ class Lane:
         self._tell = tell
         self._told_queued = 0
         self._will_tell = False
+        self._has_woken = False
+        """The controller knows that calls wait here and find no replica."""
 
     # -- called by the router ----------------------------------------------------------
 
@@ -107,13 +111,22 @@ class Lane:
                 self._links[replica.id] = link
                 link.start(self._dial)
         self._set_failure(entry.failure)
+        self._has_woken = False
         self.pump()
+        self._wake()
 
     def retire(self, why: str) -> None:
         """Take no more calls; those at replicas may end."""
         for link in list(self._links.values()):
             self._retire(link)
         self._set_failure(why)
+
+    def oldest_queued_s(self) -> float:
+        """How long the call has waited that has waited longest."""
+        oldest = self.admission.oldest()
+        if oldest is None:
+            return 0.0
+        return (perf_counter_ns() - oldest.queued_ns) / _NS_PER_S
 
     async def close(self) -> None:
         """Close every channel; calls that wait or run fail."""
@@ -145,7 +158,7 @@ class Lane:
             call.fail(self._refusal())
         else:
             self.admission.put_back(call.message.id, call, call.message.extras)
-            self._bound_patience(call)
+            self._has_to_wait(call)
 
     # -- inside ------------------------------------------------------------------------
 
@@ -154,9 +167,22 @@ class Lane:
         message = call.message
         if not self.admission.enqueue(message.id, call, unreached, message.extras):
             return False
-        self._bound_patience(call)
+        self._has_to_wait(call)
         self._note_queue()
         return True
+
+    def _has_to_wait(self, call: Outgoing) -> None:
+        call.queued_ns = call.queued_ns or perf_counter_ns()
+        self._bound_patience(call)
+        if not self._links:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let the controller know at once that calls find no replica."""
+        if self._links or self._has_woken or not self.admission.queued:
+            return
+        # Where it is away, what is told every beat does the same later.
+        self._has_woken = self._tell(Wake(self.deployment))
 
     def _note_queue(self) -> None:
         """Soon tell how many wait, if that matters to others and has changed much."""

@@ -68,6 +68,7 @@ class Outgoing:
         "lane",
         "link",
         "message",
+        "queued_ns",
         "receiver",
         "sent_ns",
         "timer",
@@ -88,6 +89,8 @@ class Outgoing:
         self.held: list[tuple[bytes, bool]] = []
         self.is_taken = False
         self.is_over = False
+        self.queued_ns = 0
+        """Since when it has waited, by `time.perf_counter_ns`; 0: it never had to."""
         self.sent_ns = 0
         self.timer: asyncio.TimerHandle | None = None
         """Ends the call when its deployment's time for one is over."""

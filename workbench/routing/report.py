@@ -22,6 +22,12 @@ class Teller(Protocol):
     def queued(self) -> dict[str, int]:
         """Calls that wait, by deployment."""
 
+    def in_flight(self) -> dict[str, int]:
+        """Calls that replicas have, by deployment."""
+
+    def oldest_queued_s(self) -> dict[str, float]:
+        """How long the oldest waiting call has waited, by deployment."""
+
     def tell(self, message: Message, /) -> bool:
         """Tell the controller, if it is there."""
 
@@ -39,11 +45,18 @@ async def report(
     calls that never was.
     """
     place = random.uniform(0, LAST_PLACE)  # noqa: S311 - no secret
-    had_queued = False
+    had_calls = False
     while True:
         await asyncio.sleep(until(place, time.time(), beat_s))
-        measured = Measured(router.queued(), applications(), replica())
+        measured = Measured(
+            router.queued(),
+            applications(),
+            replica(),
+            router.in_flight(),
+            router.oldest_queued_s(),
+        )
+        has_calls = bool(measured.queued or measured.in_flight)
         has_news = measured.applications or measured.replica is not None
-        if measured.queued or had_queued or has_news:
+        if has_calls or had_calls or has_news:
             router.tell(measured)
-        had_queued = bool(measured.queued)
+        had_calls = has_calls

@@ -72,6 +72,13 @@ class Waiting(Generic[T]):
             call_id, (call, extras) = next(iter(self._groups[group].items()))
             yield call_id, call, extras
 
+    def oldest(self) -> T | None:
+        """The call that came first of those that wait."""
+        if not self._groups:
+            return None
+        call, _ = next(iter(self._groups[min(self._groups, key=self._oldest)].values()))
+        return call
+
     def drop_all(self) -> list[T]:
         """Let nobody wait, and return who did, in order of arrival."""
         waiting = sorted(

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench import api
-from workbench.api import connect, diff, shutdown, status, versions
+from workbench.api import connect, diff, explain, shutdown, status, versions
 from workbench.deployment import Application, Deployment, deployment, ingress
 from workbench.errors import DeploymentUnavailableError, WorkbenchError
 from workbench.handle import DeploymentHandle, ingress_of
@@ -62,6 +62,7 @@ __all__ = [
     "delete",
     "deployment",
     "diff",
+    "explain",
     "get_app_handle",
     "get_deployment_handle",
     "get_multiplexed_model_id",

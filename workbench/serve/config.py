@@ -1,15 +1,23 @@
-"""Import path `ray.serve.config`: how the proxy listens, how callers choose."""
+"""Import path `ray.serve.config`: how the proxy listens, callers choose, replicas scale."""
 
 from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from workbench.spec.autoscaling import (
+    AutoscalingConfig,
+    AutoscalingContext,
+    AutoscalingPolicy,
+)
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions as HttpSpec
 from workbench.spec.routing import BackpressureSpec, RoutingSpec, parse_routing
 
 __all__ = [
+    "AutoscalingConfig",
+    "AutoscalingContext",
+    "AutoscalingPolicy",
     "BackpressureConfig",
     "HTTPOptions",
     "ProxyLocation",

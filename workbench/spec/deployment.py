@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Self
 
+from workbench.spec.autoscaling import AutoscalingConfig
 from workbench.spec.logging_config import LoggingSpec
 from workbench.spec.placement import check_group
 from workbench.spec.routing import BackpressureSpec, RoutingSpec
@@ -85,6 +86,9 @@ class DeploymentOptions:
     """Every option of a deployment: default, unit and check stand here only."""
 
     num_replicas: int = 1
+    """Without effect beside `autoscaling_config`."""
+    autoscaling_config: AutoscalingConfig | None = None
+    """None: always `num_replicas`."""
     max_ongoing_requests: int = 5
     """Calls one replica runs at the same time; never more."""
     max_queued_requests: int = -1
@@ -223,3 +227,9 @@ class DeploymentSpec:
     """Id of the blob with the bind arguments."""
     parts: Parts = field(default_factory=Parts)
     """Empty where they are unknown or too many."""
+
+    def blob_ids(self) -> set[str]:
+        """Every blob that it needs."""
+        scaling = self.options.autoscaling_config
+        policy = "" if scaling is None else scaling.policy.code
+        return {self.code, self.args} | ({policy} if policy else set())

@@ -36,6 +36,9 @@ class DeploymentStatus(StrEnum):
     """State of a deployment."""
 
     UPDATING = "UPDATING"
+    UPSCALING = "UPSCALING"
+    """Autoscaling wants more replicas than there are."""
+    DOWNSCALING = "DOWNSCALING"
     HEALTHY = "HEALTHY"
     UNHEALTHY = "UNHEALTHY"
     DEPLOY_FAILED = "DEPLOY_FAILED"
@@ -129,6 +132,8 @@ class DeploymentStatusOverview:
     message: str = ""
     version: str = ""
     target_num_replicas: int = 1
+    scaling: str = ""
+    """Why autoscaling wants so many; empty where it does not, or has not decided."""
     replicas: tuple[ReplicaStatus, ...] = ()
 
 

@@ -60,6 +60,7 @@ __all__ = [
     "TableSeen",
     "TableUpdate",
     "UserMetrics",
+    "Wake",
 ]
 
 Buffers: TypeAlias = Sequence[bytes | memoryview]
@@ -336,6 +337,12 @@ class QueuedElsewhere(_Message, frozen=True, tag=62):
     count: int
 
 
+class Wake(_Message, frozen=True, tag=64):
+    """Router → controller: a call waits here for a deployment that has no replica."""
+
+    deployment: str
+
+
 # -- either way, and controller → router --------------------------------------------
 
 
@@ -399,8 +406,8 @@ class ReplicaMeasured(msgspec.Struct, frozen=True, array_like=True):
 class Measured(_Message, frozen=True, tag=43):
     """Router → controller: what this process measured in the last half second.
 
-    What is not named has not changed since the last time, but for calls that wait:
-    there are no others than those named.
+    What is not named has not changed since the last time, but for calls that wait or
+    are on their way: there are no others than those named.
     """
 
     queued: dict[str, int]
@@ -408,6 +415,10 @@ class Measured(_Message, frozen=True, tag=43):
     applications: dict[str, Ended]
     """At a proxy: HTTP requests by application."""
     replica: ReplicaMeasured | None
+    in_flight: dict[str, int] = {}
+    """Calls of this process that replicas have, by the deployment's key."""
+    oldest_queued_s: dict[str, float] = {}
+    """How long the one has waited that has waited longest."""
 
 
 class MetricPoint(msgspec.Struct, frozen=True, array_like=True):
@@ -479,6 +490,7 @@ Message: TypeAlias = (
     | UserMetrics
     | Queued
     | QueuedElsewhere
+    | Wake
     | Ping
     | Pong
     | Subscribe

@@ -26,6 +26,12 @@ class FakeRouter:
         self.beats += 1
         return dict(self.waiting)
 
+    def in_flight(self):
+        return {}
+
+    def oldest_queued_s(self):
+        return dict.fromkeys(self.waiting, 0.5)
+
     def tell(self, message):
         self.told.append(message)
         return True
@@ -67,7 +73,8 @@ async def test_waiting_calls_are_told_as_long_as_they_wait_and_their_end_once():
 
     *waited, last = router.told
     assert len(waited) >= 3
-    assert set(map(repr, waited)) == {repr(Measured({"app#d": 2}, {}, None))}
+    expected = Measured({"app#d": 2}, {}, None, {}, {"app#d": 0.5})
+    assert set(map(repr, waited)) == {repr(expected)}
     assert last == Measured({}, {}, None)
 
 

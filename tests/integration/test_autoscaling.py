@@ -1,0 +1,140 @@
+"""Deployments that scale by themselves, with real replicas and short delays."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tests.integration.conftest import eventually
+from workbench import api, serve
+from workbench.errors import ScaleError
+from workbench.serve.config import AutoscalingConfig, AutoscalingPolicy
+
+QUICK = {
+    "look_back_period_s": 1.0,
+    "upscale_delay_s": 0.0,
+    "downscale_delay_s": 1.0,
+}
+
+
+def make_slow(**scaling):
+    config = AutoscalingConfig(**{**QUICK, **scaling})
+
+    @serve.deployment(autoscaling_config=config, ray_actor_options={"num_cpus": 0.1})
+    class Slow:
+        async def __call__(self, request):
+            import asyncio
+
+            await asyncio.sleep(0.2)
+            return "done"
+
+    return Slow
+
+
+def deployment_of(app_name):
+    (found,) = serve.status().applications[app_name].deployments.values()
+    return found
+
+
+def target_of(app_name):
+    return deployment_of(app_name).target_num_replicas
+
+
+@contextmanager
+def load(url, callers):
+    """So many callers at a time; gives the statuses they get."""
+    ended, statuses = threading.Event(), []
+
+    def ask():
+        with httpx.Client(timeout=60, trust_env=False) as client:
+            while not ended.is_set():
+                statuses.append(client.get(url).status_code)
+
+    with ThreadPoolExecutor(callers) as pool:
+        for _ in range(callers):
+            pool.submit(ask)
+        try:
+            yield statuses
+        finally:
+            ended.set()
+
+
+def test_load_brings_replicas_and_their_going_loses_no_call(run, url, app_name):
+    run(make_slow(max_replicas=3).bind())
+    assert target_of(app_name) == 1
+
+    with load(url, 6) as statuses:
+        assert eventually(
+            lambda: deployment_of(app_name).replica_states == {"RUNNING": 3}
+        )
+        assert "3 were wanted" in deployment_of(app_name).scaling
+    assert eventually(lambda: deployment_of(app_name).replica_states == {"RUNNING": 1})
+
+    assert set(statuses) == {200}
+    told = serve.explain(app_name)
+    assert {"grew", "shrank"} <= {str(each.rule) for each in told}
+    assert "grew" in repr(told)
+    assert "<table" in told._repr_html_()
+
+
+def test_without_calls_nothing_runs_and_the_first_call_waits_for_a_replica(
+    run, url, http, app_name
+):
+    handle = run(make_slow(min_replicas=0, downscale_to_zero_delay_s=1.0).bind())
+    assert deployment_of(app_name).status == "HEALTHY"
+    assert target_of(app_name) == 0
+
+    assert http.get(url).status_code == 200
+    assert serve.status().applications[app_name].status == "RUNNING"
+    assert eventually(lambda: deployment_of(app_name).replica_states == {})
+    assert handle.remote(None).result(timeout_s=30) == "done"
+
+
+def test_a_policy_that_raises_is_named_and_hurts_nobody(run, url, http, app_name):
+    def broken(ctx):
+        raise ZeroDivisionError("no idea")
+
+    policy = AutoscalingPolicy(policy_function=broken)
+    run(make_slow(max_replicas=3, policy=policy).bind())
+
+    assert eventually(lambda: "no idea" in deployment_of(app_name).scaling)
+    assert target_of(app_name) == 1
+    assert http.get(url).status_code == 200
+    assert {str(each.rule) for each in serve.explain(app_name)} == {"policy failed"}
+
+
+def test_a_class_is_a_policy_and_remembers(run, app_name):
+    class Staircase:
+        def __init__(self, top):
+            self.top = top
+
+        def __call__(self, ctx):
+            step = ctx.policy_state.get("step", 0) + 1
+            return min(step, self.top), {"step": step}
+
+    policy = AutoscalingPolicy(policy_function=Staircase, policy_kwargs={"top": 2})
+    run(make_slow(max_replicas=4, policy=policy).bind())
+
+    assert eventually(lambda: deployment_of(app_name).replica_states == {"RUNNING": 2})
+
+
+def test_a_hand_leads_within_the_bounds(run, app_name):
+    run(make_slow(max_replicas=3, downscale_delay_s=600.0).bind())
+
+    api.scale(app_name, "Slow", 2)
+
+    assert eventually(lambda: deployment_of(app_name).replica_states == {"RUNNING": 2})
+    assert "by hand" in deployment_of(app_name).scaling
+    with pytest.raises(ScaleError, match="autoscaled between 1 and 3"):
+        api.scale(app_name, "Slow", 4)
+
+
+def test_a_redeploy_keeps_as_many_as_there_are(run, app_name):
+    run(make_slow(max_replicas=3, downscale_delay_s=600.0).bind())
+    api.scale(app_name, "Slow", 2)
+
+    run(make_slow(max_replicas=4, downscale_delay_s=600.0).bind())
+
+    assert target_of(app_name) == 2

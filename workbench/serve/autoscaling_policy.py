@@ -1,0 +1,19 @@
+"""Import path `ray.serve.autoscaling_policy`: policies to name, or to build on.
+
+Each takes an `AutoscalingContext` and returns a number, which need not be whole, and a
+dict that it finds in the next context.
+"""
+
+from workbench.controller.scaling_policies import latency, queue_length, schedule
+
+__all__ = [
+    "default_autoscaling_policy",
+    "latency_autoscaling_policy",
+    "replica_queue_length_autoscaling_policy",
+    "schedule_autoscaling_policy",
+]
+
+default_autoscaling_policy = queue_length
+replica_queue_length_autoscaling_policy = queue_length
+latency_autoscaling_policy = latency
+schedule_autoscaling_policy = schedule
