@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from workbench.handle import set_runtime
-from workbench.replica import build, process
+from workbench.replica import build, environment, process
 from workbench.replica import replica as replica_module
 from workbench.replica.context import set_replica_context
 from workbench.replica.process import ReplicaProcess
@@ -223,6 +223,8 @@ def _no_replica_afterwards():
 def replica(monkeypatch):
     """Makes `async with replica() as bench`."""
     shelf = Shelf()
+    # What a replica sets for its process must not outlive the test.
+    monkeypatch.setattr(environment, "process_environment", dict)
     monkeypatch.setattr(process, "die_with_parent", lambda: None)
     monkeypatch.setattr(process, "prepare_last_words", lambda path: None)
     monkeypatch.setattr(build, "load_code", shelf.take)
