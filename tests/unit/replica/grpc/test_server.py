@@ -183,7 +183,8 @@ class TestLimits:
             await closing
 
         assert answer.text == "done"
-        assert error.code() is Code.UNAVAILABLE
+        # gRPC's own answer to a call that meets a server on its way out: one of the two.
+        assert error.code() in {Code.UNAVAILABLE, Code.CANCELLED}
 
 
 class Certificates:
