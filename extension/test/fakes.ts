@@ -140,6 +140,7 @@ export function deployment(
     message: '',
     version: 'v1',
     target_num_replicas: replicas.length,
+    scaling: '',
     replicas,
     ...parts
   };

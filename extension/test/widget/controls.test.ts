@@ -11,6 +11,7 @@ const overview = (target: number, running = target): DeploymentStatusOverview =>
   message: '',
   version: 'a1',
   target_num_replicas: target,
+  scaling: '',
   replicas: []
 });
 
