@@ -264,7 +264,13 @@ class ShellPool:
     ) -> Shell:
         shell_id = secrets.token_hex(4)
         host = self._template.host or await self.host_of(node_id)
-        config = replace(self._template, id=shell_id, host=host, node_id=node_id)
+        config = replace(
+            self._template,
+            id=shell_id,
+            host=host,
+            node_id=node_id,
+            is_spare=not (runtime_env or inside),
+        )
         process = await self._cluster.start(
             self._body,
             config,

@@ -10,9 +10,10 @@ from workbench.controller.pool import Cluster, Process
 from workbench.spec.proxy import ProxyConfig, ProxyDescription
 from workbench.spec.status import ProxyStatus
 
-__all__ = ["ProxyKeeper"]
+__all__ = ["PROXY_PREFIX", "ProxyKeeper"]
 
-_PREFIX = "proxy-"
+PROXY_PREFIX = "proxy-"
+"""Of the name of a proxy's process; its id follows."""
 
 _log = logging.getLogger("workbench.controller")
 
@@ -41,7 +42,7 @@ class ProxyKeeper:
     @property
     def router(self) -> str:
         """Name that its router subscribes by."""
-        return self.name.removeprefix(_PREFIX)
+        return self.name.removeprefix(PROXY_PREFIX)
 
     async def adopt(self, process: Process) -> None:
         """Take over a proxy that runs: ours, or one of an earlier controller.
@@ -68,7 +69,7 @@ class ProxyKeeper:
             pinned_grpc_port=self.grpc_port,
         )
         process = await self._cluster.start(
-            self._body, config, name=f"{_PREFIX}{config.id}"
+            self._body, config, name=f"{PROXY_PREFIX}{config.id}"
         )
         try:
             await process.call("start")

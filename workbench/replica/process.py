@@ -133,6 +133,7 @@ class ReplicaProcess:
             pid=os.getpid(),
             host_id=host_id(),
             node_id=self._config.node_id,
+            is_spare=self._config.is_spare,
             address=self._listener.address(host_id()),
             seat=seat,
             is_serving=seat is not None and not self._server.is_draining,

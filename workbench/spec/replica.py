@@ -29,6 +29,8 @@ class ShellConfig:
     """Key that both ends of every channel prove to know."""
     controller: Address
     node_id: str = ""
+    is_spare: bool = True
+    """Fit for any replica; not if it was started into an environment of its own."""
     services: str = ""
     """Of gRPC, as `workbench.spec.grpc.GrpcSpec` has them: their modules hold messages
     that calls may bring to any replica."""
@@ -106,6 +108,7 @@ class Description:
     host_id: str
     address: Address
     node_id: str = ""
+    is_spare: bool = True
     seat: Seat | None = None
     """None while it is a warm shell."""
     is_serving: bool = False
