@@ -18,6 +18,10 @@ BINDER = ROOT / "binder"
 
 
 def test_a_session_begins_with_settings_that_workbench_reads(monkeypatch):
+    for name in [
+        each for each in process_environment() if each.startswith("WORKBENCH_")
+    ]:
+        monkeypatch.delenv(name)  # what tests are run with is not a session's
     shown = subprocess.run(
         [BINDER / "start", "env", "-0"], capture_output=True, text=True, check=True
     ).stdout
