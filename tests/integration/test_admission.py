@@ -211,6 +211,8 @@ def test_calls_for_a_model_go_to_the_replica_that_has_it(run, http, url):
     homes = {model: ask(model) for model in "abc"}
     assert {model: ask(model) for model in "abc"} == homes
     assert len({home.partition(" at ")[2] for home in homes.values()}) == 3
+    for _ in range(12):  # so do the handle's; on each, models are told before answers
+        handle.remote("").result(timeout_s=30)
     by_handle = handle.options(multiplexed_model_id="a")
     assert by_handle.options(method_name="load").remote("a").result() == homes["a"]
 
