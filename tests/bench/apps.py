@@ -6,6 +6,8 @@ Each function takes either module and returns a bound application.
 import asyncio
 import time
 
+from tests.bench.large import values
+
 
 def echo(serve):
     """One deployment that answers the JSON it gets."""
@@ -182,4 +184,5 @@ APPS = {
     "fastapi": fastapi,
     "one at a time": one_at_a_time,
     "streams": streams,
+    "values": values,
 }

@@ -106,9 +106,9 @@ def workbench(app: str) -> Iterator[str]:
 
 
 @contextmanager
-def ray_serve(app: str) -> Iterator[str]:
-    """Ray Serve in its best mode with one application of `apps`."""
-    env = ["env", "-u", "RAY_ADDRESS", *RAY_SERVE_BEST_MODE]
+def ray_serve(app: str, *, best_mode: bool = True) -> Iterator[str]:
+    """Ray Serve in its best mode, or as it comes, with one application of `apps`."""
+    env = ["env", "-u", "RAY_ADDRESS", *(RAY_SERVE_BEST_MODE if best_mode else ())]
     with running([*env, *server("ray", app)]) as process:
         yield process.hear("READY")
 

@@ -2,7 +2,8 @@
 
 Whoever talks to another process of the instance calls `listen` or `connect` here and
 gives an `Endpoint` to be called. A channel exists only once both ends have proved to
-know the secret. Nothing here knows what a message means, or unpickles anything.
+know the secret. Nothing here knows what a message means, or unpickles anything. Where
+both ends are on one host, large values go by `sharing`.
 """
 
 import asyncio
@@ -14,9 +15,12 @@ from typing import Final, Protocol, cast
 
 from workbench.errors import ProtocolError
 from workbench.spec.table import Address
+from workbench.wire.arrays import Stored, memory
 from workbench.wire.framing import Decoder, Piece, encode, join
 from workbench.wire.handshake import Handshake, client_side, server_side
 from workbench.wire.messages import Buffers, Message, Ping, Pong
+from workbench.wire.sharing import Sharing
+from workbench.wire.sharing_messages import ABOUT_SEGMENTS, Lent
 
 __all__ = ["Channel", "Endpoint", "Listener", "connect", "listen"]
 
@@ -41,6 +45,9 @@ _BACKLOG: Final = 1024
 # for longer is not taken for dead: user code may keep its loop busy for minutes.
 _PING_S: Final = 5.0
 _UNANSWERED_S: Final = 15.0
+
+# What the ends of a channel say to each other, and not to their endpoints.
+_OWN: Final = ABOUT_SEGMENTS | {Ping, Pong}
 
 
 class Endpoint(Protocol):
@@ -79,6 +86,9 @@ class Channel(asyncio.Protocol):
         self._waiters: list[asyncio.Future[None]] = []
         self._error: Exception | None = None
         self._closed: asyncio.Future[None] = loop.create_future()
+        self._sharing: Sharing | None = None
+        self._has_loans = False
+        """Buffers of the next message to come were lent, not sent."""
 
     def send(self, message: Message, buffers: Buffers = ()) -> None:
         """Send at the end of this loop turn; once closed, do nothing.
@@ -90,6 +100,9 @@ class Channel(asyncio.Protocol):
             ProtocolError: it is larger than a frame can be; nothing is sent.
         """
         if not self.is_open:
+            return
+        if type(buffers) is Stored and self._sharing is not None:
+            self._send_stored(message, self._sharing.lend(buffers))
             return
         if not self._out:
             self._loop.call_soon(self._flush)
@@ -107,6 +120,13 @@ class Channel(asyncio.Protocol):
         self._out_bytes += len(frame)
         if self._out_bytes > _FLUSH_BYTES:
             self._flush()
+
+    def _send_stored(self, message: Message, rest: Buffers) -> None:
+        try:
+            self.send(message, rest)
+        except ProtocolError:
+            self.send(Lent([]))  # what was lent is for no message now
+            raise
 
     def close(self) -> None:
         """Write what was sent, then close."""
@@ -140,23 +160,22 @@ class Channel(asyncio.Protocol):
         """Say that the channel is open, then what the peer has sent already."""
         if _tune(self._transport):
             self._ping()
+        else:
+            self._sharing = Sharing(memory, self.send, self._loop)
         self._endpoint.on_open(self)
         if received:
             self.data_received(received)
 
     def data_received(self, data: bytes) -> None:
         try:
-            frames = self._decoder.feed(data)
+            for message, buffers in self._decoder.feed(data):
+                if type(message) in _OWN:
+                    self._on_own(message)
+                elif self.is_open:
+                    self._deliver(message, buffers)
         except ProtocolError as error:
             self._error = error
             self._transport.abort()
-            return
-        for message, buffers in frames:
-            kind = type(message)
-            if kind is Ping:
-                self.send(Pong())
-            elif kind is not Pong and self.is_open:
-                self._endpoint.on_message(self, message, buffers)
 
     def pause_writing(self) -> None:
         self.is_congested = True
@@ -168,9 +187,25 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
         self._out.clear()
+        if self._sharing is not None:
+            self._sharing.close()
+            self._sharing = None
         self._wake()
         self._closed.set_result(None)
         self._endpoint.on_closed(self, self._error or exc)
+
+    def _deliver(self, message: Message, buffers: Buffers) -> None:
+        if self._has_loans and self._sharing is not None:
+            self._has_loans = False
+            buffers = self._sharing.fill_in(buffers)
+        self._endpoint.on_message(self, message, buffers)
+
+    def _on_own(self, message: Message) -> None:
+        if type(message) is Ping:
+            self.send(Pong())
+        elif type(message) is not Pong and self._sharing is not None:
+            self._has_loans = type(message) is Lent
+            self._sharing.on_message(message)
 
     def _ping(self) -> None:
         if self.is_open:

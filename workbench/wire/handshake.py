@@ -25,7 +25,7 @@ from workbench.wire.messages import Challenge, Hello, Message, Proof, Ready
 
 __all__ = ["PROTOCOL_VERSION", "Handshake", "client_side", "server_side"]
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 """Ends of different versions refuse each other; changes with any message or frame."""
 
 _LIMIT: Final = 256

@@ -13,6 +13,13 @@ import msgspec
 
 from workbench.request import Extras
 from workbench.spec.table import Table, TableChange
+from workbench.wire.sharing_messages import (
+    Lent,
+    Returned,
+    SegmentGone,
+    SegmentMapped,
+    SegmentShown,
+)
 
 __all__ = [
     "SOCKET_PART_BYTES",
@@ -504,4 +511,9 @@ Message: TypeAlias = (
     | SocketAccept
     | SocketPart
     | SocketClose
+    | SegmentShown
+    | SegmentMapped
+    | Lent
+    | Returned
+    | SegmentGone
 )

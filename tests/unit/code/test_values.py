@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.code import values
 from workbench.code.values import dump_value, load_value
 from workbench.errors import ShippingError
+from workbench.wire.arrays import SharedMemory, Stored
 
 SOURCE = """
 import dataclasses, enum
@@ -93,6 +95,31 @@ def test_a_writable_buffer_is_used_as_it_is():
 
 def test_a_value_is_sent_as_it_was_when_it_was_given():
     batch = np.zeros(10_000)
+    waiting = dump_value(batch)
+    batch += 1
+
+    assert not receive(waiting).any()
+
+
+@pytest.mark.parametrize("room", [0, 1 << 30], ids=["no room", "room"])
+def test_large_values_come_back_equal_stored_or_not(room, monkeypatch):
+    monkeypatch.setattr(values, "memory", SharedMemory(max_bytes=room))
+    large = bytes(range(256)) * 1000
+    value = ((large, bytearray(large), "x"), {"array": np.arange(50_000), "raw": large})
+    dumped = dump_value(value)
+    args, named = receive(dumped)
+
+    assert args == value[0]
+    assert [type(each) for each in args] == [bytes, bytearray, str]
+    assert (named["array"] == value[1]["array"]).all()
+    assert named["raw"] == large
+    assert isinstance(dumped, Stored)
+    assert len(dumped.segments) == (4 if room else 0)
+    assert receive(dump_value(large)) == large
+
+
+def test_a_large_value_is_sent_as_it_was_when_it_was_given():
+    batch = np.zeros(1_000_000)
     waiting = dump_value(batch)
     batch += 1
 
