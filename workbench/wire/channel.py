@@ -9,7 +9,6 @@ both ends are on one host, large values go by `sharing`.
 import asyncio
 import logging
 import os
-import socket
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -21,6 +20,7 @@ from workbench.wire.handshake import Handshake, client_side, server_side
 from workbench.wire.messages import Buffers, Message, Ping, Pong
 from workbench.wire.sharing import Sharing
 from workbench.wire.sharing_messages import ABOUT_SEGMENTS, Lent
+from workbench.wire.tuning import tune
 
 __all__ = ["Channel", "Endpoint", "Listener", "connect", "listen"]
 
@@ -33,18 +33,11 @@ _FLUSH_BYTES: Final = 256 * 1024
 # would take turns: 16,000 JSON echoes a second with 32 connections, 19,700 with this.
 _FLUSH_PIECES: Final = 24
 
-# As much as the kernel allows without privileges, which is twice the default: a large
-# body then stops half as often for want of room.
-_SEND_BUFFER_BYTES: Final = 1024 * 1024
-
 _HANDSHAKE_S: Final = 5.0
 _BACKLOG: Final = 1024
 
-# A TCP peer whose host is gone is noticed by the kernel, which wants data answered
-# within `_UNANSWERED_S`; pings see to it that there is data. A peer that is silent
-# for longer is not taken for dead: user code may keep its loop busy for minutes.
+# See `tune`: to notice that a TCP peer's host is gone there must be data to answer.
 _PING_S: Final = 5.0
-_UNANSWERED_S: Final = 15.0
 
 # What the ends of a channel say to each other, and not to their endpoints.
 _OWN: Final = ABOUT_SEGMENTS | {Ping, Pong}
@@ -158,7 +151,7 @@ class Channel(asyncio.Protocol):
 
     def begin(self, received: bytes) -> None:
         """Say that the channel is open, then what the peer has sent already."""
-        if _tune(self._transport):
+        if tune(self._transport):
             self._ping()
         else:
             self._sharing = Sharing(memory, self.send, self._loop)
@@ -370,20 +363,6 @@ async def connect(
         return await opened
     finally:
         opening.abandon()
-
-
-def _tune(transport: asyncio.Transport) -> bool:
-    """Set a TCP connection's options; return whether it is one."""
-    sock: socket.socket = transport.get_extra_info("socket")
-    if sock.family == socket.AF_UNIX:
-        # Not so for TCP, whose buffers the kernel fits to the way by itself.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        return False
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        milliseconds = int(_UNANSWERED_S * 1000)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-    return True
 
 
 def _exists(path: str) -> bool:
