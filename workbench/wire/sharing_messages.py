@@ -21,7 +21,7 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
     pass
 
 
-class SegmentShown(_Message, frozen=True, tag=70):
+class SegmentShown(_Message, frozen=True, tag=80):
     """A segment of mine, which you may map: `/proc/<pid>/fd/<descriptor>`."""
 
     number: int
@@ -32,7 +32,7 @@ class SegmentShown(_Message, frozen=True, tag=70):
     capacity: int
 
 
-class SegmentMapped(_Message, frozen=True, tag=71):
+class SegmentMapped(_Message, frozen=True, tag=81):
     """I have mapped your segment; or I cannot, and will not be able to map others."""
 
     number: int
@@ -48,13 +48,13 @@ class Loan(msgspec.Struct, frozen=True, array_like=True):
     size: int
 
 
-class Lent(_Message, frozen=True, tag=72):
+class Lent(_Message, frozen=True, tag=82):
     """These buffers of the next message lie in segments of mine that you have mapped."""
 
     loans: list[Loan]
 
 
-class Returned(_Message, frozen=True, tag=73):
+class Returned(_Message, frozen=True, tag=83):
     """Nothing here refers to this loan any more.
 
     Or it is kept for longer than you should wait: forget the segment, and leave its
@@ -65,7 +65,7 @@ class Returned(_Message, frozen=True, tag=73):
     is_kept: bool
 
 
-class SegmentGone(_Message, frozen=True, tag=74):
+class SegmentGone(_Message, frozen=True, tag=84):
     """I shall not lend this segment again; unmap it."""
 
     number: int
