@@ -16,6 +16,7 @@ from tests.bench import (
     streams,
     throughput,
     users,
+    values,
 )
 
 FIRST = (startup, planning, install, memory)
@@ -28,6 +29,7 @@ THEN = (
     streams,
     batching,
     bodies,
+    values,
     redeploy,
 )
 for benchmark in (*FIRST, *THEN, browser, panel):
