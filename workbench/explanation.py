@@ -1,10 +1,10 @@
 """Why a deployment has as many replicas as it has, as `serve.explain` gives it."""
 
 import time
-from collections.abc import Iterator, Sequence
 from html import escape
-from typing import overload
+from typing import ClassVar
 
+from workbench.record_table import RecordTable
 from workbench.spec.autoscaling import ScalingRecord
 
 __all__ = ["Explanation"]
@@ -24,54 +24,22 @@ _TITLES = (
 )
 
 
-class Explanation(Sequence[ScalingRecord]):
+class Explanation(RecordTable[ScalingRecord]):
     """Decisions, oldest first; a table when shown."""
 
-    def __init__(self, app: str, records: Sequence[ScalingRecord]) -> None:
-        self.app = app
-        self._records = tuple(records)
+    titles: ClassVar[tuple[str, ...]] = _TITLES
 
-    def __len__(self) -> int:
-        return len(self._records)
-
-    @overload
-    def __getitem__(self, index: int) -> ScalingRecord: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ScalingRecord]: ...
-    def __getitem__(
-        self, index: int | slice
-    ) -> ScalingRecord | Sequence[ScalingRecord]:
-        return self._records[index]
-
-    def __iter__(self) -> Iterator[ScalingRecord]:
-        return iter(self._records)
-
-    @property
-    def rows(self) -> list[tuple[str, ...]]:
-        """The table's cells, below its titles."""
-        return [_TITLES, *map(_row, self._records)]
+    def row(self, record: ScalingRecord) -> tuple[str, ...]:
+        """A decision's cells."""
+        return _row(record)
 
     @property
     def lines(self) -> list[str]:
-        """The table in text."""
-        if not self._records:
-            return [self._empty()]
-        widths = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
-        return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in self.rows]
-
-    def __repr__(self) -> str:
-        return "\n".join(self.lines)
+        """The table in text; a sentence where there is none."""
+        return super().lines if self else [self._empty()]
 
     def _repr_html_(self) -> str:
-        if not self._records:
-            return f"<p>{escape(self._empty())}</p>"
-        titles, *rows = self.rows
-        head = "".join(f"<th>{escape(title)}</th>" for title in titles)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
-            for row in rows
-        )
-        return f'<table class="wb-table"><tr>{head}</tr>{body}</table>'
+        return super()._repr_html_() if self else f"<p>{escape(self._empty())}</p>"
 
     def _empty(self) -> str:
         return (

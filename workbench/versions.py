@@ -4,10 +4,10 @@ Each is text in a terminal and HTML in a notebook; `workbench.notebook` frames t
 """
 
 import time
-from collections.abc import Iterator, Sequence
 from html import escape
-from typing import overload
+from typing import ClassVar
 
+from workbench.record_table import RecordTable
 from workbench.spec.status import Step
 from workbench.spec.versions import VersionDiff, VersionList, VersionRecord
 
@@ -17,56 +17,29 @@ _TITLES = ("", "version", "deployed", "outcome", "what changed", "by")
 _COLOURS = {"+": "#009e73", "-": "#d55e00", "@": "#2f86c7"}
 
 
-class Versions(Sequence[VersionRecord]):
+class Versions(RecordTable[VersionRecord]):
     """The deploys of one application, newest first; a table when shown."""
 
+    titles: ClassVar[tuple[str, ...]] = _TITLES
+
     def __init__(self, found: VersionList) -> None:
-        self.app = found.app
-        self._records = found.records
+        super().__init__(found.app, found.records)
 
-    def __len__(self) -> int:
-        return len(self._records)
-
-    @overload
-    def __getitem__(self, index: int) -> VersionRecord: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[VersionRecord]: ...
-    def __getitem__(
-        self, index: int | slice
-    ) -> VersionRecord | Sequence[VersionRecord]:
-        return self._records[index]
-
-    def __iter__(self) -> Iterator[VersionRecord]:
-        return iter(self._records)
-
-    @property
-    def rows(self) -> list[tuple[str, ...]]:
-        """The table's cells, below its titles."""
-        return [_TITLES, *map(_row, self._records)]
-
-    @property
-    def lines(self) -> list[str]:
-        """The table in text."""
-        widths = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
-        return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in self.rows]
+    def row(self, record: VersionRecord) -> tuple[str, ...]:
+        """A deploy's cells."""
+        return _row(record)
 
     def __repr__(self) -> str:
         reasons = [f"{each.number}: {each.reason}" for each in self if each.reason]
         return "\n".join([*self.lines, *reasons])
 
     def _repr_html_(self) -> str:
-        titles, *rows = self.rows
-        head = "".join(f"<th>{escape(title)}</th>" for title in titles)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
-            for row in rows
-        )
         reasons = "".join(
             f"<pre>{each.number}: {escape(each.reason)}</pre>"
             for each in self
             if each.reason
         )
-        return f'<table class="wb-table"><tr>{head}</tr>{body}</table>{reasons}'
+        return super()._repr_html_() + reasons
 
 
 class Diff:
