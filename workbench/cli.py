@@ -24,6 +24,7 @@ __all__ = ["main"]
 
 # How long one question of `logs -f` waits for more.
 _FOLLOW_S = 20.0
+_DECISIONS = 20
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,9 +86,19 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("deployment")
     scale.add_argument("num_replicas", type=int)
     scale.set_defaults(run=_scale)
+    _add_explain(commands.add_parser("explain", help="show why so many replicas run"))
     _add_versions(commands)
     _add_logs(commands.add_parser("logs", help="show what replicas said"))
     return parser
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("app", nargs="?", default="default")
+    parser.add_argument("--deployment", default="", help="of this one only")
+    parser.add_argument(
+        "-n", "--lines", type=int, default=_DECISIONS, help="the last so many decisions"
+    )
+    parser.set_defaults(run=_explain)
 
 
 def _add_versions(
@@ -212,6 +223,10 @@ def _delete(options: argparse.Namespace) -> None:
 def _scale(options: argparse.Namespace) -> None:
     api.scale(options.app, options.deployment, options.num_replicas)
     print(f"{options.deployment} goes to {options.num_replicas} replicas.")
+
+
+def _explain(options: argparse.Namespace) -> None:
+    print(api.explain(options.app).last(options.lines, options.deployment))
 
 
 def _rollback(options: argparse.Namespace) -> None:

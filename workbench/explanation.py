@@ -29,6 +29,13 @@ class Explanation(RecordTable[ScalingRecord]):
 
     titles: ClassVar[tuple[str, ...]] = _TITLES
 
+    def last(self, count: int, deployment: str = "") -> "Explanation":
+        """The last so many, of one deployment only if that is named."""
+        chosen = [
+            each for each in self if not deployment or each.deployment == deployment
+        ]
+        return Explanation(self.app, chosen[-count:])
+
     def row(self, record: ScalingRecord) -> tuple[str, ...]:
         """A decision's cells."""
         return _row(record)
@@ -44,7 +51,8 @@ class Explanation(RecordTable[ScalingRecord]):
     def _empty(self) -> str:
         return (
             f"Nothing was decided for {self.app!r}: it is not served, or none of its "
-            "deployments has an autoscaling_config."
+            "deployments has an autoscaling_config. One that may have up to four "
+            'replicas: @serve.deployment(autoscaling_config={"max_replicas": 4}).'
         )
 
 

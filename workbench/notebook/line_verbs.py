@@ -18,6 +18,7 @@ from workbench.notebook.arguments import nearest
 from workbench.notebook.backend import Answer, Backend
 from workbench.notebook.deploys import roll_back_and_show
 from workbench.notebook.display import screen_for, show
+from workbench.notebook.explanation_view import explanation_view
 from workbench.notebook.logs import follow, tail_for
 from workbench.notebook.logs_view import logs_view
 from workbench.notebook.replica_errors import readable
@@ -98,6 +99,11 @@ class LineVerbs:
             raise UsageError(msg)
         self._backend.scale(app, deployment, asked.replicas)
         self._show_status()
+
+    def _explain(self, asked: argparse.Namespace) -> None:
+        self._check_application(asked.app, "explain")
+        told = self._backend.explain(asked.app)
+        show(explanation_view(told.last(asked.lines, asked.deployment)))
 
     def _versions(self, asked: argparse.Namespace) -> None:
         self._check_application(asked.app, "versions")

@@ -188,6 +188,11 @@ def _scale(asked: argparse.Namespace) -> str:
     return "\n".join([*lines, f"api.scale({app!r}, {name}, {asked.replicas})"])
 
 
+def _explain(asked: argparse.Namespace) -> str:
+    given = _arguments(asked.lines, asked.deployment or None)
+    return f"{_SERVE}\n\nprint(serve.explain({asked.app!r}).last({given}))"
+
+
 def _versions(asked: argparse.Namespace) -> str:
     return f"{_SERVE}\n\nprint(serve.versions({asked.app!r}))"
 
@@ -202,7 +207,7 @@ def _rollback(asked: argparse.Namespace) -> str:
     return f"{_SERVE}\n\n{variable}{call}"
 
 
-def _arguments(*given: str | None) -> str:
+def _arguments(*given: str | int | None) -> str:
     return ", ".join(repr(each) for each in given if each is not None)
 
 
@@ -239,6 +244,7 @@ _LINES = {
     "query": _query,
     "logs": _logs,
     "scale": _scale,
+    "explain": _explain,
     "versions": _versions,
     "diff": _diff,
     "rollback": _rollback,

@@ -21,6 +21,7 @@ __all__ = ["CELL", "VERBS", "overview"]
 
 _LINES = 200
 _MOST_LINES = 2000
+_DECISIONS = 20
 
 
 def _cell() -> Parser:
@@ -223,6 +224,30 @@ def _scale() -> Parser:
     return parser
 
 
+def _explain() -> Parser:
+    parser = Parser(
+        "%serve explain",
+        "Show why autoscaled deployments have as many replicas as they have: what was\n"
+        "decided, by which rule, and from which figures; the newest decision last.",
+    )
+    _add_application(parser)
+    parser.add(
+        "--deployment",
+        metavar="D",
+        default="",
+        names=Names.DEPLOYMENT,
+        help="of one deployment only",
+    )
+    parser.add(
+        "--lines",
+        metavar="N",
+        type=count("decisions"),
+        default=_DECISIONS,
+        help=f"show the last N decisions (default {_DECISIONS})",
+    )
+    return parser
+
+
 def _versions() -> Parser:
     parser = Parser(
         "%serve versions", "Show what was deployed of an application, newest first."
@@ -324,6 +349,7 @@ def _parsers() -> Iterator[Parser]:
     yield _query()
     yield _logs()
     yield _scale()
+    yield _explain()
     yield _versions()
     yield _diff()
     yield _rollback()

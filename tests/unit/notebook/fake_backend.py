@@ -10,7 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from workbench.deployment import Application
+from workbench.explanation import Explanation
 from workbench.spec.application import Owner
+from workbench.spec.autoscaling import ScalingRecord, ScalingRule
 from workbench.spec.gate import Gate
 from workbench.spec.logs import LogPage, LogQuery, LogRecord
 from workbench.spec.status import (
@@ -96,6 +98,7 @@ class FakeBackend:
         self.asked_status = 0
         self.recorded: list[VersionRecord] = []
         self.rolled_back: list[tuple[str, str | int | None]] = []
+        self.decided: list[ScalingRecord] = []
 
     def deploy(
         self,
@@ -154,6 +157,9 @@ class FakeBackend:
         records = tuple(each for each in self.said if each.seq > query.after)
         return LogPage(records=records, next=max([query.after, *map(_seq, records)]))
 
+    def explain(self, app: str) -> Explanation:
+        return Explanation(app, self.decided)
+
     def versions(self, app: str) -> Versions:
         return Versions(VersionList(app=app, records=tuple(self.recorded)))
 
@@ -199,6 +205,22 @@ def recorded(number: int, **changes: Any) -> VersionRecord:
         **changes,
     }
     return VersionRecord(number=number, **fields)
+
+
+def decided(before: int, wanted: int, **changes: Any) -> ScalingRecord:
+    """One decision of autoscaling."""
+    rules = {0: ScalingRule.FITS, 1: ScalingRule.UP, -1: ScalingRule.DOWN}
+    fields: dict[str, Any] = {
+        "deployment": "Model",
+        "at_s": 0.0,
+        "until_s": 10.0,
+        "rule": rules[(wanted > before) - (wanted < before)],
+        "why": f"{wanted} were wanted for 30 s",
+        "running": before,
+        "proposed": float(wanted),
+        **changes,
+    }
+    return ScalingRecord(before=before, wanted=wanted, **fields)
 
 
 def said(text: str, seq: int = 1, level: str = "INFO", **fields: str) -> LogRecord:
