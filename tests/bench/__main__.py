@@ -1,6 +1,7 @@
 """Runs every benchmark, one after the other: `make bench`. Those with a browser last."""
 
 from tests.bench import (
+    autoscaling,
     batching,
     bodies,
     browser,
@@ -19,7 +20,7 @@ from tests.bench import (
     values,
 )
 
-FIRST = (startup, planning, install, memory)
+FIRST = (startup, planning, autoscaling, install, memory)
 THEN = (
     throughput,
     observing,
