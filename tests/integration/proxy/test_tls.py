@@ -1,5 +1,6 @@
 """HTTPS and wss, with certificates made for the test."""
 
+import asyncio
 import ssl
 import threading
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from tests.integration.proxy.door import MIB, PATIENCE_S, running_server
 from workbench.errors import StartError
@@ -88,14 +89,20 @@ def test_websockets(secure_server, authority):
         call.part(call.next_message())
         call.close(4000, "done")
 
+    # Not the client of threads: before Python 3.13 two threads that read and write one
+    # TLS connection lose what is written, about once in a hundred openings under load.
+    async def converse():
+        url = f"wss://127.0.0.1:{secure_server.port}/held"
+        context = trusting(authority)
+        async with connect(url, ssl=context, proxy=None, max_size=None) as client:
+            await client.send("x" * 3 * MIB)
+            assert await client.recv() == "x" * 3 * MIB
+            with pytest.raises(ConnectionClosed, match="4000"):
+                await client.recv()
+
     answering = threading.Thread(target=answer)
     answering.start()
-    url = f"wss://127.0.0.1:{secure_server.port}/held"
-    with connect(url, ssl=trusting(authority), proxy=None, max_size=None) as client:
-        client.send("x" * 3 * MIB)
-        assert client.recv(timeout=PATIENCE_S) == "x" * 3 * MIB
-        with pytest.raises(ConnectionClosed, match="4000"):
-            client.recv(timeout=PATIENCE_S)
+    asyncio.run(asyncio.wait_for(converse(), PATIENCE_S))
     answering.join(PATIENCE_S)
 
 
