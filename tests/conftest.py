@@ -12,7 +12,7 @@ _WITH_PROCESSES = (
 # Tests with a browser: while one is open, this thread can run no asyncio loop.
 _WITH_BROWSER = "tests/ui/"
 # Generous: a start of Ray alone takes 4 to 20 s on a busy machine.
-_PROCESS_TIMEOUT_S = 180
+_PROCESS_TIMEOUT_S = 300
 
 # What a developer's shell may hold and no test may see.
 _FOREIGN_SETTINGS = (

@@ -98,7 +98,7 @@ def test_an_instance_ends_when_its_script_is_killed(tmp_path, runtime_dir):
     processes = everything_of(about)
 
     process.kill()
-    process.wait(10)
+    process.wait(60)
 
     assert_nothing_stays(about, processes, runtime_dir)
 
@@ -143,7 +143,7 @@ def test_a_busy_default_port_means_the_next_free_one_and_a_note(tmp_path, runtim
         process, about = run_script(tmp_path, end="threading.Event().wait()")
         processes = everything_of(about)
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
     assert not about["url"].endswith(":8000")
     assert "8000" in about["notes"][0]

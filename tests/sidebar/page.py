@@ -6,7 +6,7 @@ import msgspec
 
 from workbench.sidebar.messages import FeedMessage, InstanceEvent, InstancesMessage
 
-_PATIENCE_S = 15
+_PATIENCE_S = 60
 
 
 class Page:

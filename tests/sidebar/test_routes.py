@@ -226,7 +226,7 @@ async def test_an_instance_whose_controller_is_away_can_be_stopped(
     answer = await ask("DELETE", "instances", "i1")
 
     assert answer == (200, {"stopped": True})
-    assert launcher.wait(10) == -signal.SIGTERM
+    assert launcher.wait(60) == -signal.SIGTERM
 
 
 async def test_a_process_that_is_no_launcher_is_left_alone(

@@ -24,7 +24,7 @@ class FakeStart:
     def __call__(self, settings, *, http, keep, ray_address, on_progress):
         self.calls.append(keep)
         on_progress("Ray is up")
-        assert self.is_told.wait(15)
+        assert self.is_told.wait(60)
         if self.error is not None:
             raise self.error
         self._announce(self._instance)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-_PATIENCE_S = 15
+_PATIENCE_S = 60
 
 
 async def eventually(claim, *, within_s=_PATIENCE_S):

@@ -188,7 +188,7 @@ def test_a_response_inside_another_value_is_refused(connect):
 def test_cancelling_tells_the_router_and_whoever_waits(connect):
     router = connect()
     response = HANDLE.remote()
-    assert router.submitted.wait(10)
+    assert router.submitted.wait(60)
     response.cancel()
 
     with pytest.raises(RequestCancelledError):

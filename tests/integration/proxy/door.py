@@ -27,7 +27,7 @@ from workbench.wire.messages import (
     SocketPart,
 )
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 GET = b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n"
 ECHO = b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n"
 MIB = 1024 * 1024

@@ -15,7 +15,7 @@ from workbench.spec.metrics import (
 )
 from workbench.spec.status import ServeStatus
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def status_event(*apps: str) -> StatusEvent:

@@ -23,7 +23,7 @@ from workbench.wire.messages import Call, HttpCall
 
 SECRET = b"s" * 32
 KEY = "app#d"
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 class Answer:

@@ -57,7 +57,7 @@ async def test_a_sync_constructor_does_not_hold_up_the_sockets(replica):
     class Slow:
         def __init__(self):
             begun.set()
-            assert proceed.wait(10)
+            assert proceed.wait(60)
 
     async with replica() as bench:
         loading = asyncio.ensure_future(bench.load(Slow))

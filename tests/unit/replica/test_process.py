@@ -295,7 +295,7 @@ async def test_a_generator_that_never_waits_does_not_hold_its_chunks_back(replic
 
     async def busy(request):
         yield b"first"
-        proceed.wait(10)
+        proceed.wait(60)
         yield b"second"
 
     async with replica() as bench:
@@ -487,7 +487,7 @@ async def test_a_cancelled_def_keeps_its_slot_until_its_thread_is_done(replica):
     def work(request):
         name = request.query_params["a"]
         if name == "1":
-            proceed.wait(10)
+            proceed.wait(60)
         order.append(name)
         return name
 
