@@ -63,8 +63,8 @@ conformance: $(VENV)/.ready-dev
 
 conformance-peer: $(VENV)/.ready-dev
 	@test -d .venv-peer || { echo "First: make bench-peer"; exit 1; }
-	@.venv-peer/bin/pip install -qq --disable-pip-version-check pytest pytest-timeout httpx \
-	  websockets grpcio-tools
+	@.venv-peer/bin/pip install -qq --disable-pip-version-check pytest pytest-timeout hypothesis \
+	  httpx websockets grpcio-tools
 	@.venv-peer/bin/python -m pytest tests/conformance --system=ray -W default || true
 	@$(BIN)/python -m tests.conformance.table
 

@@ -1,6 +1,13 @@
 """What holds for every test: its markers, its time limit and its isolation."""
 
+import hypothesis
 import pytest
+
+# No test judges by how long an example took: machines are shared, and slow at times.
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")
 
 # Folders whose tests start real processes.
 _WITH_PROCESSES = (

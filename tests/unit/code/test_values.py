@@ -56,7 +56,7 @@ def back_and_forth(value) -> Any:
     return receive([bytes(part) for part in dump_value(value)])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text() | st.binary(),

@@ -406,7 +406,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PLAIN)
 def test_equal_structures_have_equal_hashes(value):
     found = hash_value(value)
@@ -417,7 +417,7 @@ def test_equal_structures_have_equal_hashes(value):
     assert hash_value([value, value]) == hash_value([value, copy.deepcopy(value)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PLAIN, PLAIN)
 def test_different_structures_have_different_hashes(one, other):
     if repr(one) != repr(other) and one != other:

@@ -60,7 +60,7 @@ QUICK = AutoscalingConfig(
 
 
 @given(count=st.integers(0, 60))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_step_comes_to_what_is_needed_and_stays_there(count):
     numbers, _ = simulate(QUICK, [0] * 10 + [count] * 150)
 
@@ -69,7 +69,7 @@ def test_a_step_comes_to_what_is_needed_and_stays_there(count):
 
 
 @given(calls=st.lists(st.integers(0, 200), max_size=200))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_it_stays_within_its_bounds_whatever_comes(calls):
     numbers, _ = simulate(replace(QUICK, min_replicas=2), calls)
 
@@ -102,7 +102,7 @@ def test_a_sine_is_followed_and_turns_only_where_it_does():
 
 
 @given(st.lists(st.integers(-1, 1), min_size=300, max_size=300))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_noise_around_a_border_does_not_flap(noise):
     numbers, _ = simulate(QUICK, [20 + each for each in noise])
 

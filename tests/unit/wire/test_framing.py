@@ -100,7 +100,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 
 @given(frames, sizes)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_what_was_sent_arrives_however_it_is_cut(sent, sizes):
     decoder = Decoder()
 
@@ -112,7 +112,7 @@ def test_what_was_sent_arrives_however_it_is_cut(sent, sizes):
 
 
 @given(st.lists(st.tuples(messages, st.lists(st.binary(max_size=9), max_size=3))))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_it_arrives_byte_by_byte_too(sent):
     decoder = Decoder()
 
@@ -124,7 +124,6 @@ def test_it_arrives_byte_by_byte_too(sent):
 
 
 @given(st.binary(max_size=300), sizes)
-@settings(deadline=None)
 def test_garbage_is_refused_or_waited_for(garbage, sizes):
     decoder = Decoder()
     with contextlib.suppress(ProtocolError):
@@ -133,7 +132,6 @@ def test_garbage_is_refused_or_waited_for(garbage, sizes):
 
 
 @given(frames, st.integers(0), st.integers(1, 255))
-@settings(deadline=None)
 def test_a_damaged_stream_ends_in_nothing_worse_than_a_protocol_error(
     sent, where, change
 ):
