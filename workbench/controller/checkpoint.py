@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -57,10 +58,13 @@ class CheckpointStore:
         of one does not write all others again."""
         self._kept_by_app: dict[str, set[str]] = {}
         self._history_blobs: set[str] = set()
-        self._stored: dict[str, tuple[Record, ...]] = {}
+        self._stored_histories: dict[str, tuple[Record, ...]] = {}
         self._blobs: dict[str, bytes] = {}
-        self._needed: set[str] = set()
-        """By the newest checkpoint, stored or about to be."""
+        self._new_blobs: dict[str, bytes] = {}
+        """Those of them that are not stored yet."""
+        self._newest = Checkpoint()
+        self._taken = self._stored = 0
+        """How many checkpoints, of which `_newest` is the last."""
         self._turn = asyncio.Lock()
 
     async def read(self) -> Checkpoint:
@@ -95,39 +99,55 @@ class CheckpointStore:
         msg = f"{name} has format {marked.format}; this Workbench reads {_FORMAT}."
         raise SavedStateError(msg)
 
-    async def write(
+    def write(
         self,
         checkpoint: Checkpoint,
-        blobs: dict[str, bytes],
+        blobs: Mapping[str, bytes],
         history: History | None = None,
-    ) -> None:
-        """Store the checkpoint, new blobs and what is new in the history.
+    ) -> Coroutine[None, None, None]:
+        """Take up the checkpoint, new blobs and what is new in the history, at once.
 
-        Blobs that nothing needs are forgotten, and so is the code of versions that the
+        What is returned stores them, and all that was taken up before its turn came:
+        writes that wait for one another cost one. Blobs can be had from here at once.
+        Those that nothing needs are forgotten, and so is the code of versions that the
         history has no room for.
-
-        Blobs can be had from here at once. What is written while another write goes on
-        is stored after it, and none forgets what a later one needs.
         """
         new = {key: blob for key, blob in blobs.items() if key not in self._blobs}
-        self._blobs.update(new)
+        self._blobs |= new
+        self._new_blobs |= new
         if history is not None and history is not self.history:
             self._take_history(history)
-        history = self.history
-        kept = checkpoint.target.blob_ids() | self._history_blobs
-        self._needed = kept
+        self._newest = checkpoint
+        self._taken += 1
+        return self._store_up_to(self._taken)
+
+    async def _store_up_to(self, number: int) -> None:
         async with self._turn:
-            await asyncio.gather(
-                *(self._store.put(f"blob:{key}", blob) for key, blob in new.items())
-            )
-            # Side by side: each is of use without the other, and a deploy waits.
-            await asyncio.gather(
-                self._write_histories(history),
-                self._store.put("checkpoint", msgspec.msgpack.encode(checkpoint)),
-            )
-            for blob_id in set(self._blobs) - kept - self._needed:
-                del self._blobs[blob_id]
-                await self._store.forget(f"blob:{blob_id}")
+            if self._stored < number:  # else one that waited before us has done it
+                await self._store_newest()
+
+    async def _store_newest(self) -> None:
+        taken, checkpoint, history = self._taken, self._newest, self.history
+        needed = checkpoint.target.blob_ids() | self._history_blobs
+        new = dict(self._new_blobs)
+        await asyncio.gather(
+            *(self._store.put(f"blob:{key}", blob) for key, blob in new.items())
+        )
+        # Side by side: each is of use without the other, and somebody waits.
+        await asyncio.gather(
+            self._write_histories(history),
+            self._store.put("checkpoint", msgspec.msgpack.encode(checkpoint)),
+        )
+        self._stored = taken
+        self._new_blobs = {k: v for k, v in self._new_blobs.items() if k not in new}
+        # What has been taken up meanwhile may need what this does not.
+        needed |= self._newest.target.blob_ids() | self._history_blobs
+        unneeded = set(self._blobs) - needed
+        # First all of them from here: one that is taken up from now on is stored anew.
+        for blob_id in unneeded:
+            del self._blobs[blob_id]
+        for blob_id in unneeded:
+            await self._store.forget(f"blob:{blob_id}")
 
     def blob(self, blob_id: str) -> bytes:
         """A blob that the current target, the one before or the history needs."""
@@ -160,15 +180,16 @@ class CheckpointStore:
             except msgspec.DecodeError:
                 # What runs does not depend on it: it begins anew.
                 _log.exception("The history of %s cannot be read", name)
-        self._stored = dict(found)
+        self._stored_histories = dict(found)
         self._take_history(replace(self.history, applications=found))
 
     async def _write_histories(self, history: History) -> None:
+        stored = self._stored_histories
         for name, records in history.applications.items():
-            if self._stored.get(name) != records:
-                self._stored[name] = records
+            if stored.get(name) != records:
                 data = msgspec.msgpack.encode(records)
                 await self._store.put(f"history:{name}", data)
-        for name in set(self._stored) - set(history.applications):
-            del self._stored[name]
+                stored[name] = records
+        for name in set(stored) - set(history.applications):
             await self._store.forget(f"history:{name}")
+            del stored[name]

@@ -9,9 +9,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.deploys import DeployFeeds
@@ -130,9 +131,11 @@ class Controller:
             self._failures.forget((spec.name, dep.name))
         steps = describe_deploy(before, request)
         history = self._store.history.begin(request, time.time(), steps, rollback_to)
-        await self._set_target(target, request.blobs, history)
+        stored = self._set_target(target, request.blobs, history)
         feed.put_steps(steps)
         self._wake.set()
+        # It goes on meanwhile; but what anybody is told of survives this process.
+        await asyncio.shield(stored)
         async for event in feed:
             yield event
 
@@ -143,10 +146,11 @@ class Controller:
         self._feeds.end(name, "The application was deleted.")
         self.trials.forget(name)
         history = self._store.history.forget(name)
-        await self._set_target(self._target.delete(name), {}, history)
+        stored = self._set_target(self._target.delete(name), history=history)
         self._wake.set()
         async with self._quiet:
             await self._quiet.wait_for(lambda: not self._replicas.of(name))
+        await asyncio.shield(stored)
         return True
 
     async def scale(self, app: str, deployment: str, num_replicas: int) -> None:
@@ -159,8 +163,9 @@ class Controller:
         target = self._target.scale(app, deployment, num_replicas)
         self.on_hand(app, deployment, num_replicas)
         self._failures.forget((app, deployment))
-        await self._set_target(target, {})
+        stored = self._set_target(target)
         self._wake.set()
+        await asyncio.shield(stored)
 
     def autoscaled(self) -> Collection[Autoscaled]:
         """Every deployment that is autoscaled, as it is now."""
@@ -168,9 +173,8 @@ class Controller:
 
     def rescale(self, app: str, deployment: str, wanted: int) -> None:
         """Have so many replicas, as autoscaling has decided."""
-        self._target = self._target.rescale(app, deployment, wanted)
+        self._set_target(self._target.rescale(app, deployment, wanted))
         self._wake.set()
-        self._spawn_background(self._store_target())
 
     def status(self) -> dict[str, ApplicationStatusOverview]:
         """State of every application."""
@@ -266,7 +270,7 @@ class Controller:
             if is_settled(app, self._replicas.of(name)):
                 self._failures.recovered(name)
                 if not app.is_live and self.trials.has_passed(app):
-                    await self._settle(name)
+                    self._settle(name)
         async with self._quiet:
             self._quiet.notify_all()
         self.on_turned()
@@ -339,16 +343,17 @@ class Controller:
             self._table = replace(table, version=version + 1)
             self._publisher.publish(self._table)
 
-    async def _settle(self, name: str) -> None:
-        """Everything of the application is up: live once all routers know it."""
+    def _settle(self, name: str) -> None:
+        """Everything of the application is up: live once all routers know it.
+
+        Whoever comes after us finds that out again, should it not be stored by then.
+        """
         history = self._store.history.end(name, Outcome.LIVE)
-        await self._set_target(self._target.settle(name), {}, history)
+        self._set_target(self._target.settle(name), history=history)
         deployed_at = self._target.applications[name].deployed_at
-        task = asyncio.create_task(
+        self._spawn_background(
             self._announce_live(name, deployed_at, self._table.version)
         )
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
     async def _announce_live(
         self, name: str, deployed_at: float, table_version: int
@@ -375,10 +380,11 @@ class Controller:
         ):
             self._spawn_background(self.work.release(replica.reservation))
 
-    def _spawn_background(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _spawn_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
     def _count_failure(self, replica: Replica) -> None:
         self._add_failure(replica)
@@ -420,8 +426,7 @@ class Controller:
         is_reverted = error == GateError.__name__ and app.last_live is not None
         outcome = Outcome.REVERTED if is_reverted else Outcome.FAILED
         history = self._store.history.end(name, outcome, reason)
-        self._target = self._target.fail(name, reason)
-        self._spawn_background(self._set_target(self._target, {}, history))
+        self._set_target(self._target.fail(name, reason), history=history)
         self._wake.set()
         self._feeds.put_last(
             name, EventKind.FAILED, message=reason, error=error, **where
@@ -429,18 +434,20 @@ class Controller:
 
     # -- bookkeeping -------------------------------------------------------------------
 
-    async def _set_target(
-        self, target: Target, blobs: dict[str, bytes], history: History | None = None
-    ) -> None:
-        """Change the target; it is stored before anybody is told."""
+    def _set_target(
+        self,
+        target: Target,
+        blobs: Mapping[str, bytes] = MappingProxyType({}),
+        history: History | None = None,
+    ) -> asyncio.Task[None]:
+        """Change the target, at once; the task has ended when that is stored."""
         self._target = target
         self._checkpoint = replace(
             self._checkpoint, target=target, table_version=self._table.version
         )
-        await self._store.write(self._checkpoint, blobs, history)
-
-    async def _store_target(self) -> None:
-        await self._set_target(self._target, {})
+        return self._spawn_background(
+            self._store.write(self._checkpoint, blobs, history)
+        )
 
 
 def _ignore(_key: Key, _replica: str, _text: str) -> None:

@@ -82,6 +82,90 @@ def test_a_write_does_not_forget_what_a_later_one_needs():
     asyncio.run(scenario())
 
 
+def test_writes_that_wait_for_another_cost_one():
+    async def scenario():
+        store = SlowStore()
+        keeper = CheckpointStore(store)
+        writes = [
+            keeper.write(Checkpoint(table_version=version), {}) for version in range(5)
+        ]
+        await writes[3]
+
+        assert (await CheckpointStore(store).read()).table_version == 4
+        store.values.clear()
+        await asyncio.gather(writes[0], writes[1], writes[2], writes[4])
+        assert store.values == {}
+
+    asyncio.run(scenario())
+
+
+class FailingStore(MemoryStore):
+    """The first thing that it is given is lost."""
+
+    has_failed = False
+
+    async def put(self, key, value):
+        if not self.has_failed:
+            self.has_failed = True
+            raise OSError("the store is away")
+        await super().put(key, value)
+
+
+def test_what_could_not_be_stored_is_stored_by_the_next_write():
+    async def scenario():
+        store = FailingStore()
+        keeper = CheckpointStore(store)
+        target = deployed(make_spec())
+        blobs = {"blob-c1": b"code", "args-i1": b"args"}
+        with pytest.raises(OSError, match="away"):
+            await keeper.write(Checkpoint(target=target), blobs, live("c1"))
+
+        await keeper.write(Checkpoint(target=target, table_version=2), {})
+
+        successor = CheckpointStore(store)
+        assert (await successor.read()).table_version == 2
+        assert successor.blob("blob-c1") == b"code"
+        assert successor.blob("args-i1") == b"args"
+        assert successor.history == live("c1")
+
+    asyncio.run(scenario())
+
+
+class Held(MemoryStore):
+    """Forgetting takes until it is let."""
+
+    def __init__(self):
+        super().__init__()
+        self.forgetting = asyncio.Event()
+        self.may_forget = asyncio.Event()
+
+    async def forget(self, key):
+        self.forgetting.set()
+        await self.may_forget.wait()
+        await super().forget(key)
+
+
+def test_code_that_comes_back_while_it_is_forgotten_is_stored_again():
+    async def scenario():
+        store = Held()
+        keeper = CheckpointStore(store)
+        target = deployed(make_spec())
+        blobs = {"blob-c1": b"code", "args-i1": b"args"}
+        await keeper.write(Checkpoint(target=target), blobs)
+        gone = asyncio.ensure_future(keeper.write(Checkpoint(), {}))
+        await store.forgetting.wait()
+        back = keeper.write(Checkpoint(target=target), blobs)
+        store.may_forget.set()
+        await asyncio.gather(gone, back)
+
+        successor = CheckpointStore(store)
+        await successor.read()
+        assert successor.blob("blob-c1") == b"code"
+        assert successor.blob("args-i1") == b"args"
+
+    asyncio.run(scenario())
+
+
 def test_a_blob_can_be_had_while_it_is_being_stored():
     async def scenario():
         keeper = CheckpointStore(SlowStore())
