@@ -67,6 +67,8 @@ NEWEST = "newest"
 """What to restore: the applications of the instance that has ended last."""
 
 _ENDED_S = 30.0
+# A cell asks for the status and deploys: to make sure in between takes 5 of its 50 ms.
+_MOMENT_S = 0.5
 
 _client: Client | None = None
 _logging_config: LoggingSpec | None = None
@@ -239,6 +241,9 @@ def rollback(
 
 def status() -> ServeStatus:
     """Everything that runs; an empty status when nothing does."""
+    if (client := _client) is not None:
+        with contextlib.suppress(errors.InstanceError):
+            return client.status()
     try:
         return _get_running().status()
     except errors.NoInstanceError:
@@ -381,7 +386,7 @@ def _get_running() -> Client:
     """The instance that this process uses, or one that it finds; starts none."""
     global _client  # noqa: PLW0603 - as above
     with _lock:
-        if _client is not None and _client.is_alive():
+        if _client is not None and _answers(_client):
             return _client
         settings = Settings.from_environment()
         found = _existing(settings, only_kept=False)
@@ -403,7 +408,7 @@ def _get_client(
     """The instance that this process uses, one that it finds, or a new one."""
     global _client  # noqa: PLW0603 - as above
     with _lock:
-        if _client is not None and _client.is_alive():
+        if _client is not None and _answers(_client):
             _check_as_asked(_client, http, grpc, restore)
             return _client
         settings = Settings.from_environment()
@@ -430,6 +435,11 @@ def _get_client(
         _client = Client(started.url, started.token)
         on_progress("the instance is up")
         return _client
+
+
+def _answers(client: Client) -> bool:
+    """Whether its instance answers; one that did so a moment ago is not asked again."""
+    return time.monotonic() - client.answered_s < _MOMENT_S or client.is_alive()
 
 
 def _existing(settings: Settings, *, only_kept: bool) -> Client | None:

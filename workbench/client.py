@@ -3,6 +3,7 @@
 import json
 import platform
 import secrets
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 from http import HTTPStatus
@@ -61,6 +62,8 @@ class Client:
         )
         self._thread: LoopThread | None = None
         self._router: Router | None = None
+        self.answered_s = 0.0
+        """When it last did as asked, by the monotonic clock."""
         self.about = self._introduce()
 
     def open_handles(self) -> None:
@@ -227,6 +230,7 @@ class Client:
             raise self._unreachable(error) from None
         if response.status_code != HTTPStatus.OK:
             raise _refusal(response)
+        self.answered_s = time.monotonic()
         return response
 
     def _unreachable(self, error: object) -> errors.InstanceError:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import gc
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Coroutine
@@ -23,6 +22,7 @@ from workbench.code.services import offer_services
 from workbench.loop import LoopThread
 from workbench.replica.access_log import AccessLog
 from workbench.replica.checks import run_checks
+from workbench.replica.environment import limit_threads
 from workbench.replica.last_words import prepare_last_words
 from workbench.replica.logs import ReplicaLogs
 from workbench.replica.meter import ReplicaMeter
@@ -55,7 +55,9 @@ __all__ = ["ReplicaProcess"]
 _SWITCH_S = 1e-4
 
 # What user code is likely to need; imported while the shell waits, if installed.
-_IMPORT_AHEAD = ("numpy", "fastapi")
+_IMPORT_AHEAD = ("numpy", "pydantic.main", "fastapi")
+# A shell that somebody waits for is sat down in before that, and imports nothing ahead.
+_UNWANTED_S = 0.1
 
 _STDOUT = Path("/proc/self/fd/1")
 # For what a constructor said before it failed, if the controller is slow to be found.
@@ -80,6 +82,7 @@ class ReplicaProcess:
         self._reporting: asyncio.Task[None] | None = None
         self._counting: asyncio.Task[None] | None = None
         self._listener: Listener | None = None
+        self._is_wanted = asyncio.Event()
         self._imported: asyncio.Task[None] | None = None
         self._watchdog = Watchdog(
             self._io.loop, self._server.leftovers, self._patience_s
@@ -168,11 +171,23 @@ class ReplicaProcess:
         meter = ReplicaMeter(self._replica, self._server)
         self._reporting = asyncio.create_task(report(router, replica=meter.measure))
         self._counting = asyncio.create_task(tell_metrics(router.tell))
-        self._imported = asyncio.create_task(self._threads.start(_import_ahead).wait())
+        self._imported = asyncio.create_task(self._import_ahead())
+
+    async def _import_ahead(self) -> None:
+        """Until somebody sits down, who gets what is being imported to its end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_UNWANTED_S):
+                await self._is_wanted.wait()
+        await self._threads.start(lambda: _import_until(self._is_wanted)).wait()
+
+    async def _sit_down(self) -> None:
+        """What is here from now on is user code: two imports at once may lock up."""
+        assert self._imported is not None
+        self._is_wanted.set()
+        await self._imported
 
     async def _load(self, request: LoadRequest) -> Report:
-        assert self._imported is not None
-        await self._imported
+        await self._sit_down()
         prepare_last_words(Path(self._config.socket_dir) / f"{self._config.id}.last")
         self._watchdog.begin()
         self._listen_to(request.seat)
@@ -195,8 +210,7 @@ class ReplicaProcess:
         return patience_s(seat.options.health_check_timeout_s, longest_s)
 
     async def _check(self, request: CheckRequest) -> str:
-        assert self._imported is not None
-        await self._imported
+        await self._sit_down()
         name = f"{self._config.id}-check"
         router = Router(name=name, secret=self._config.secret, host_id=host_id())
         return await run_checks(request, router, self._threads)
@@ -234,10 +248,15 @@ class ReplicaProcess:
         return self._router is not None and self._router.tell(said)
 
 
-def _import_ahead() -> None:
+def _import_until(is_wanted: asyncio.Event) -> None:
     for name in _IMPORT_AHEAD:
-        if importlib.util.find_spec(name) is not None:
+        if is_wanted.is_set():
+            return
+        with contextlib.suppress(
+            ImportError
+        ):  # user code that needs it will hear of it
             importlib.import_module(name)
+    limit_threads(None)
     # What a shell has loaded stays for good. Left to the collector, looking through it
     # again and again would take 28-52 ms each time.
     gc.collect()

@@ -1,10 +1,14 @@
 """Loading, keeping, reconfiguring and draining a replica."""
 
 import asyncio
+import sys
 import threading
+import types
+from typing import Any
 
 import pytest
 
+from workbench.replica import process
 from workbench.replica.context import get_replica_context
 from workbench.wire.messages import FailureKind
 
@@ -69,6 +73,46 @@ async def test_a_sync_constructor_does_not_hold_up_the_sockets(replica):
 
 async def _is_alive():
     return True
+
+
+@pytest.fixture
+def ahead(monkeypatch, tmp_path):
+    """Two modules that shells import ahead; the first does not end by itself."""
+    gate: Any = types.ModuleType("gate_of_imports")
+    gate.begun, gate.proceed = threading.Event(), threading.Event()
+    source = "import gate_of_imports as gate; gate.begun.set(); gate.proceed.wait(10)"
+    (tmp_path / "ahead_one.py").write_text(source)
+    (tmp_path / "ahead_two.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "gate_of_imports", gate)
+    monkeypatch.setattr(process, "_IMPORT_AHEAD", ("ahead_one", "ahead_two"))
+    yield gate
+    for name in process._IMPORT_AHEAD:
+        sys.modules.pop(name, None)
+
+
+async def test_a_shell_that_is_waited_for_imports_nothing_ahead(
+    replica, monkeypatch, ahead
+):
+    monkeypatch.setattr(process, "_UNWANTED_S", 60.0)
+    async with replica() as bench:
+        await bench.load(lambda: "there")
+
+    assert not ahead.begun.is_set()
+
+
+async def test_who_sits_down_waits_for_one_import_at_most(replica, monkeypatch, ahead):
+    monkeypatch.setattr(process, "_UNWANTED_S", 0.0)
+    async with replica() as bench:
+        await asyncio.to_thread(ahead.begun.wait, 10)
+        loading = asyncio.ensure_future(bench.load(lambda: "there"))
+        while not bench.process._is_wanted.is_set():
+            await asyncio.sleep(0)
+        ahead.proceed.set()
+        await loading
+
+    assert "ahead_one" in sys.modules
+    assert "ahead_two" not in sys.modules
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
