@@ -1,13 +1,18 @@
-"""Re-running a changed cell while a client calls: when does the new code answer?
+"""Re-running changed code while a client calls: when does the new code answer?
 
 Timed from the moment the cell is run to the first answer of the new code, seen by a
-client that calls all the while. `python -m tests.bench.redeploy [redeploys]`
+client that calls all the while; with Ray Serve, from `serve.run` of the same change. For
+one replica, for eight, and for an application of five deployments of which one changes.
+
+`python -m tests.bench.redeploy [one|eight|five [workbench|ray [redeploys]]]`
 """
 
 import json
 import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from statistics import median
 
 import httpx
@@ -15,116 +20,193 @@ import httpx
 from tests.bench import peers
 from tests.bench.report import publish
 
-REDEPLOYS = 50
-# Between redeploys: nobody edits faster, and spare processes are made ready meanwhile.
-PAUSE_S = 1.5
-
-CELL = """%%serve bench --route /
+CODE = """
 import os
-from workbench import serve
+from {package} import serve
 
-@serve.deployment(ray_actor_options={{"num_cpus": {cpus}}})
+@serve.deployment(ray_actor_options={{"num_cpus": 0.1}})
+class Other:
+    def __call__(self):
+        return 0
+
+@serve.deployment(num_replicas={replicas}, ray_actor_options={{"num_cpus": {cpus}}})
 class Answer:
-    def __init__(self):
+    def __init__(self, *others):
         self.made_for = {made_for}
 
     async def __call__(self, request):
         return {{"version": {version}, "made_for": self.made_for, "pid": os.getpid()}}
 
-app = Answer.bind()
+app = Answer.bind(*(Other.options(name=f"Other{{n}}").bind() for n in range({others})))
 """
+# Enough calls, one after the other, for each of eight replicas to get some.
+_ASKED = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """An application to redeploy."""
+
+    name: str
+    replicas: int = 1
+    others: int = 0
+    """Deployments that stay as they are."""
+    redeploys: int
+    pause_s: float
+    """Between redeploys: for an edit, and for as many spare processes to be made."""
+
+
+SHAPES = {
+    "one": Shape(name="one replica", redeploys=15, pause_s=3.0),
+    "eight": Shape(name="eight replicas", replicas=8, redeploys=4, pause_s=15.0),
+    "five": Shape(name="five deployments", others=4, redeploys=10, pause_s=3.0),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """A kind of change to the cell, and what it must do to the replica."""
+    """A kind of change to the code, and what it must do to the replicas."""
 
+    name: str
     step: str
     changes_constructor: bool = False
     changes_resources: bool = False
 
-    def cell(self, version: int) -> str:
-        """The cell as edited for the version."""
-        return CELL.format(
+    def code(self, version: int, shape: Shape, package: str) -> str:
+        """The code as edited for the version."""
+        return CODE.format(
+            package=package,
             version=version,
+            replicas=shape.replicas,
+            others=shape.others,
             made_for=version if self.changes_constructor else 0,
             cpus=0.5 + 0.1 * (version % 2 if self.changes_resources else 0),
         )
 
-    def check(self, before: dict[str, object], after: dict[str, object]) -> None:
-        """Raise unless the replica changed as the step says."""
-        if (before["pid"] == after["pid"]) != (self.step == "keep"):
-            msg = f"not a {self.step}: {before} became {after}"
+    def check(self, before: set[int], after: set[int]) -> None:
+        """Raise unless the processes changed as the step says."""
+        if bool(before & after) != (self.step == "keep"):
+            msg = f"not a {self.step}: processes {before} became {after}"
             raise RuntimeError(msg)
 
 
 EDITS = (
-    Edit(step="keep"),
-    Edit(step="swap", changes_constructor=True),
-    Edit(step="roll", changes_resources=True),
+    Edit(name="method", step="keep"),
+    Edit(name="constructor", step="swap", changes_constructor=True),
+    Edit(name="resources", step="roll", changes_resources=True),
 )
 
 
-def measure(
-    kernel: peers.Process, url: str, edit: Edit, count: int
-) -> dict[str, object]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A process that runs code, by which it is served."""
+
+    process: peers.Process
+    url: str = ""
+    package: str
+    magic: str = ""
+
+    def run(self, edit: Edit, version: int, shape: Shape) -> dict[str, float]:
+        """Run the code; when that began and how long it took."""
+        return self.run_text(self.magic + edit.code(version, shape, self.package))
+
+    def run_text(self, text: str) -> dict[str, float]:
+        """Run a cell, as by Shift+Enter, or a program."""
+        self.process.say(json.dumps(text))
+        times: dict[str, float] = json.loads(self.process.hear("CELL"))
+        return times
+
+
+@contextmanager
+def workbench(shape: Shape) -> Iterator[System]:
+    """Cells of a notebook, which take the least step that suffices."""
+    with (
+        peers.isolated() as env,
+        peers.running([*env, *peers.module("notebook")]) as kernel,
+    ):
+        kernel.hear("READY")
+        made = System(
+            process=kernel, package="workbench", magic="%%serve bench --route /\n"
+        )
+        made.run(EDITS[0], 0, shape)
+        kernel.say(json.dumps("print('URL', serve.status().instance.http_url)"))
+        url = kernel.hear("URL")
+        kernel.hear("CELL")
+        yield replace(made, url=url)
+
+
+@contextmanager
+def ray_serve(shape: Shape) -> Iterator[System]:
+    """Programs that call `serve.run`, which begins new replicas for any change."""
+    python = str(peers.RAY_SERVE_PYTHON)
+    command = ["env", "-u", "RAY_ADDRESS", *peers.module("script", python)]
+    with peers.running(command) as script:
+        made = System(process=script, url=script.hear("READY"), package="ray")
+        made.run(EDITS[0], 0, shape)
+        yield made
+
+
+SYSTEMS = {"workbench": workbench, "ray": ray_serve}
+
+
+def measure(system: System, shape: Shape, edit: Edit, count: int) -> dict[str, object]:
     """Redeploy again and again under load; one row of the report."""
     began, took = {}, []
-    run_cell(kernel, edit.cell(0))
-    with peers.running([*peers.module("caller"), url]) as caller:
+    system.run(edit, 0, shape)
+    with peers.running([*peers.module("caller"), system.url]) as caller:
         caller.hear("READY")
         pause = threading.Event()
         for version in range(1, count + 1):
-            before = httpx.get(url).json()
-            times = run_cell(kernel, edit.cell(version))
+            pause.wait(shape.pause_s)
+            before = processes(system.url)
+            times = system.run(edit, version, shape)
             began[str(version)] = times["began_s"]
             took.append(times["took_s"])
-            edit.check(before, httpx.get(url).json())
-            pause.wait(PAUSE_S)
+            if system.package == "workbench":
+                edit.check(before, processes(system.url))
         caller.end_input()
         seen = json.loads(caller.hear("SEEN"))
     for example in seen["failure_examples"]:
-        print(f"{edit.step}: failed call: {example}")
+        print(f"{system.package}, {edit.name}: failed call: {example}")
     waits = sorted(
         seen["first_seen_s"][version] - at_s for version, at_s in began.items()
     )
     return {
-        "step": edit.step,
+        "application": shape.name,
+        "changed": edit.name,
+        "by": f"{system.name}: {edit.step}"
+        if system.name == "workbench"
+        else "ray serve",
         "redeploys": count,
         "new code answers: median ms": 1_000 * median(waits),
         "p99 ms": 1_000 * waits[min(len(waits) - 1, len(waits) * 99 // 100)],
-        "cell done: median ms": 1_000 * median(took),
+        "all of it: median ms": 1_000 * median(took),
         "calls meanwhile": seen["calls"],
         "failed": seen["failures"],
     }
 
 
-def run_cell(kernel: peers.Process, cell: str) -> dict[str, float]:
-    """Run a cell as by Shift+Enter; when it began and how long it took."""
-    kernel.say(json.dumps(cell))
-    times: dict[str, float] = json.loads(kernel.hear("CELL"))
-    return times
-
-
-def ask_url(kernel: peers.Process) -> str:
-    """Where the notebook's instance answers."""
-    kernel.say(json.dumps("print('URL', serve.status().instance.http_url)"))
-    url = kernel.hear("URL")
-    kernel.hear("CELL")
-    return url
+def processes(url: str) -> set[int]:
+    """Of the replicas that answer."""
+    with httpx.Client(trust_env=False) as client:
+        return {client.get(url).json()["pid"] for _ in range(_ASKED)}
 
 
 def main() -> None:
-    """Measure each step in one notebook."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else REDEPLOYS
-    with peers.isolated() as env:
-        command = [*env, *peers.module("notebook")]
-        with peers.running(command) as kernel:
-            kernel.hear("READY")
-            run_cell(kernel, EDITS[0].cell(0))
-            url = ask_url(kernel)
-            rows = [measure(kernel, url, edit, count) for edit in EDITS]
-    publish("redeploy", rows, notes=f"{PAUSE_S} s between redeploys.")
+    """Measure each change to each application, by each system that there is."""
+    shapes, systems, counts = [*sys.argv[1:], "", "", ""][:3]
+    known = [name for name in SYSTEMS if name != "ray" or peers.has_ray_serve()]
+    rows = []
+    for shape in [SHAPES[shapes]] if shapes else SHAPES.values():
+        for name in [systems] if systems else known:
+            count = int(counts or shape.redeploys)
+            with SYSTEMS[name](shape) as system:
+                rows += [measure(system, shape, edit, count) for edit in EDITS]
+    pauses = ", ".join(
+        f"{each.pause_s:g} s for {each.name}" for each in SHAPES.values()
+    )
+    words = ["redeploy", *filter(None, [shapes, systems])]
+    publish("-".join(words), rows, notes=f"Pauses between redeploys: {pauses}.")
 
 
 if __name__ == "__main__":

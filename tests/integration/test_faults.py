@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import eventually
-from workbench import serve
+from workbench import api, serve
 from workbench.errors import ReplicaUnavailableError
 
 
@@ -93,6 +93,19 @@ def test_everything_is_served_while_the_controller_is_away(run, http, url, app_n
     assert replica_pids(app_name) == before
     run(Echo.options(num_replicas=1).bind())
     assert eventually(lambda: len(replica_pids(app_name)) == 1)
+    assert answers(http, url)
+
+
+def test_a_deploy_that_was_begun_is_not_forgotten_by_a_killed_controller(
+    http, url, app_name
+):
+    controller = pids()["controller"]
+    target = Echo.options(num_replicas=1).bind()
+    api.deploy(target, name=app_name, route_prefix=f"/{app_name}", wait=False)
+
+    os.kill(controller, signal.SIGKILL)
+
+    assert eventually(lambda: http.post(url, json={"x": 1}).status_code == 200)
     assert answers(http, url)
 
 

@@ -12,8 +12,9 @@ __all__ = ["MOST_SHELLS", "ShellDemand", "affordable_shells"]
 MOST_SHELLS = 8
 """On one node, however large its steps."""
 
-# What starts so close together is one step.
-_STEP_S = 5.0
+# What starts so close together is one step: replicas of one deploy, and the deploys of
+# somebody who tries things out, faster than a busy machine makes shells (2-3 s each).
+_STEP_S = 10.0
 # For so long a step is remembered.
 _MEMORY_S = 600.0
 
