@@ -56,8 +56,9 @@ _SWITCH_S = 1e-4
 
 # What user code is likely to need; imported while the shell waits, if installed.
 _IMPORT_AHEAD = ("numpy", "pydantic.main", "fastapi")
-# A shell that somebody waits for is sat down in before that, and imports nothing ahead.
-_UNWANTED_S = 0.1
+# But not at once: who waits for a shell sits down in it before that, and what else an
+# instance does as it starts, or a user who redeploys, has the processor meanwhile.
+_UNWANTED_S = 2.0
 
 _STDOUT = Path("/proc/self/fd/1")
 # For what a constructor said before it failed, if the controller is slow to be found.
