@@ -1,15 +1,22 @@
 """Processes die; service goes on or comes back by itself."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import psutil
 import pytest
 
 from tests.integration.conftest import eventually
 from workbench import api, serve
-from workbench.errors import ReplicaUnavailableError
+from workbench.errors import ReplicaUnavailableError, WorkbenchError
+from workbench.instance import list_instances
+from workbench.launcher import descendants
+from workbench.settings import Settings
 
 
 @serve.deployment(num_replicas=2)
@@ -129,6 +136,72 @@ def test_a_replica_killed_while_the_controller_is_away_is_replaced(
     )
     assert before - {victim} < after
     assert answers(http, url)
+
+
+def test_a_call_in_a_replica_that_leaves_survives_the_controller(
+    run, http, url, app_name, tmp_path
+):
+    has_begun, gate = tmp_path / "begun", tmp_path / "gate"
+
+    @serve.deployment(graceful_shutdown_timeout_s=60)
+    class Slow:
+        async def __call__(self):
+            has_begun.touch()
+            while not gate.exists():
+                await asyncio.sleep(0.02)
+            return "done"
+
+    run(Slow.bind())
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(http.post, url)
+        assert eventually(has_begun.exists)
+        deleting = threads.submit(_delete_or_lose, app_name)
+        assert eventually(lambda: app_name not in serve.status().applications)
+        pid = pids()["controller"]
+        os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: (now := _controller_pid()) and now != pid)
+        gate.touch()
+
+        assert answer.result(30).text == "done"
+        deleting.result(30)
+
+
+def test_a_controller_that_cannot_start_tries_again(run, http, url):
+    run(Echo.bind())
+    found = serve.status().instance
+    assert found is not None
+    [file] = list_instances(Settings.from_environment().runtime_dir)
+    port = httpx.URL(file.url).port
+    before = found.pids["controller"]
+
+    os.kill(before, signal.SIGKILL)
+    with eventually(lambda: _listening(port)):
+        failed = eventually(lambda: _control_pids(found) - {before})
+        assert eventually(lambda: not failed & _control_pids(found))
+
+    assert eventually(_controller_pid, within_s=60)
+    assert answers(http, url)
+
+
+def _delete_or_lose(app_name):
+    with contextlib.suppress(httpx.TransportError, WorkbenchError):
+        serve.delete(app_name)
+
+
+def _listening(port):
+    with contextlib.suppress(OSError):
+        return socket.create_server(("127.0.0.1", port))
+    return None
+
+
+def _control_pids(instance):
+    """Processes that are a controller, whether they answer or not."""
+    found = set()
+    for pid in descendants(instance.pids["launcher"]):
+        with contextlib.suppress(psutil.Error):
+            if psutil.Process(pid).cmdline()[0].startswith("ray::ControlProcess"):
+                found.add(pid)
+    return found
 
 
 def _controller_pid():

@@ -6,6 +6,7 @@ through here.
 """
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,8 @@ _KV_NAMESPACE = b"workbench"
 _KV_MARK = b"workbench:"
 # One round of waiting for a reservation; a placement that fits takes 3-8 ms.
 _PLACEMENT_ROUND_S = 1.0
+# How reservations of replicas are called; a user's own are none of our business.
+_RESERVATION = re.compile(r"workbench-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +142,14 @@ class RayCluster:
             return None
         return Process(name, actor)
 
+    @staticmethod
+    async def is_restart() -> bool:
+        """Whether Ray started this process in place of one that has died."""
+        context = ray.get_runtime_context()
+        return bool(
+            await asyncio.to_thread(lambda: context.was_current_actor_reconstructed)
+        )
+
     async def list_names(self) -> list[str]:
         """Names of all our processes that run or are being restarted."""
         rows = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
@@ -176,6 +187,15 @@ class RayCluster:
     async def release(self, name: str) -> None:
         """Give a reservation back; nothing happens if it is not held."""
         await asyncio.to_thread(_release, name)
+
+    async def list_reservations(self) -> list[str]:
+        """Names of all our reservations that are held or waited for."""
+        rows = await asyncio.to_thread(placement_group_table)
+        return [
+            row["name"]
+            for row in rows.values()
+            if row["state"] != "REMOVED" and _RESERVATION.fullmatch(row["name"])
+        ]
 
     async def gpu_ids(self, reservation: str, amount: float) -> tuple[str, ...]:
         """Which GPUs a reservation got, asked by a task inside it (4-9 ms warm)."""

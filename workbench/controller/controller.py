@@ -224,9 +224,15 @@ class Controller:
         self._wake.set()
 
     def adopt(self, replica: Replica) -> None:
-        """Take over a replica that an earlier controller started."""
+        """Take over a replica that an earlier controller started, or was stopping."""
         self._replicas[replica.id] = replica
+        if replica.state is ReplicaState.STOPPING:
+            self._spawn(replica.id, self.work.stop(replica))
         self._wake.set()
+
+    def reservations(self) -> set[str]:
+        """Names of all places that replicas hold or are about to."""
+        return {each.reservation for each in self._replicas.values()}
 
     def knows(self, app: str, deployment: str) -> DeploymentSpec | None:
         """The specification the target has of a deployment."""

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import replace
 
 from workbench.controller.pool import Cluster, Process
+from workbench.errors import StartError
 from workbench.spec.proxy import ProxyConfig, ProxyDescription
 from workbench.spec.status import ProxyStatus
 
@@ -49,9 +50,13 @@ class ProxyKeeper:
 
         Raises:
             ProcessLookupError: it is gone.
+            StartError: it has not opened its door, and nobody waits for it to do so.
         """
         about = await process.call("describe")
         assert isinstance(about, ProxyDescription)
+        if not about.port:
+            msg = f"The proxy {about.id} was only just starting."
+            raise StartError(msg)
         self._process = process
         self.pid, self.port, self.grpc_port = about.pid, about.port, about.grpc_port
         self.status = ProxyStatus.HEALTHY

@@ -1,7 +1,7 @@
 """Finds what an earlier controller started, and takes it over.
 
 Called once by `control`, before anything else happens: replicas and proxies that serve
-go on, spare shells are ready again, and what is neither is ended.
+go on, those that leave may finish, spare shells are ready again, and all else is ended.
 """
 
 import asyncio
@@ -61,13 +61,18 @@ class Adoption:
         if about.seat is None and about.is_spare:
             shell = Shell(process=process, about=about, node_id=about.node_id)
             self.pool.adopt(shell)
-        elif about.seat is not None and about.is_serving and not about.is_draining:
+        elif about.seat is not None and about.is_draining:
+            # Its calls go on to their end.
             replica = self._as_replica(about, about.seat, process)
-            self.controller.adopt(replica)
             self.controller.work.adopt(replica.id, process)
+            self.controller.adopt(replace(replica, state=ReplicaState.STOPPING))
+        elif about.seat is not None and about.is_serving:
+            replica = self._as_replica(about, about.seat, process)
+            self.controller.work.adopt(replica.id, process)
+            self.controller.adopt(replica)
             self.controller.work.look_after(replica)
         else:
-            # It was coming up or leaving: nobody waits for it any more.
+            # It was coming up: nobody waits for it any more.
             await process.end()
 
     def _as_replica(self, about: Description, seat: Seat, process: Process) -> Replica:

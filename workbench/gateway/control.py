@@ -136,7 +136,8 @@ class Control:
         ).take_over()
         self._controller.publish(anew=True)
         self._spawn(self._fill_pool())
-        self._spawn(keep_swept(self._socket_dir(), self._cluster.list_names))
+        used = self._controller.reservations
+        self._spawn(keep_swept(self._socket_dir(), self._cluster, used))
         gateway_port = await self._serve_api(checkpoint.gateway_port)
         await self._open_door()
         await self._controller.remember(

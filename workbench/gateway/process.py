@@ -6,8 +6,10 @@ checkpoint, finds the replicas, shells and proxy that live on, and continues.
 
 import asyncio
 import logging
+import os
 
 from workbench.cluster.fence import die_with_parent
+from workbench.cluster.ray_cluster import RayCluster
 from workbench.errors import WorkbenchError
 from workbench.gateway.control import Control
 from workbench.loop import LoopThread
@@ -16,6 +18,8 @@ from workbench.spec.control import ControlConfig, Credentials
 __all__ = ["ControlProcess"]
 
 _log = logging.getLogger("workbench.controller")
+
+_AGAIN_S = 1.0
 
 
 class ControlProcess:
@@ -38,10 +42,21 @@ class ControlProcess:
     async def _start(self) -> Credentials:
         try:
             return await self._control.start()
-        except Exception:
+        except Exception as error:
             # Nobody may be waiting: after a restart only the log can tell.
             _log.exception("The controller did not start")
+            if not isinstance(error, WorkbenchError):
+                await self._leave_for_another()
             raise
+
+    async def _leave_for_another(self) -> None:
+        """After a restart: what failed may pass, as a port that is taken for a moment.
+
+        A first start is told to whoever waits for it.
+        """
+        if await RayCluster.is_restart():
+            await asyncio.sleep(_AGAIN_S)
+            os._exit(1)
 
     async def wait_for_shutdown(self) -> None:
         """Return when somebody asked the instance to end."""

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench import handle
 from workbench.cluster.fence import die_with_parent
@@ -47,6 +47,9 @@ from workbench.spec.replica import (
 from workbench.wire.channel import Listener, listen
 from workbench.wire.host import host_id
 from workbench.wire.messages import Said
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["ReplicaProcess"]
 
@@ -85,6 +88,8 @@ class ReplicaProcess:
         self._listener: Listener | None = None
         self._is_wanted = asyncio.Event()
         self._imported: asyncio.Task[None] | None = None
+        self._is_taken = False
+        self._drained: Future[None] | None = None
         self._watchdog = Watchdog(
             self._io.loop, self._server.leftovers, self._patience_s
         )
@@ -101,6 +106,7 @@ class ReplicaProcess:
 
     async def load(self, request: LoadRequest) -> Report:
         """Become a replica: code, constructor, startup, reconfigure, health."""
+        self._is_taken = True
         return await self._io.call(self._load(request))
 
     async def keep(self, request: LoadRequest) -> Report:
@@ -113,6 +119,7 @@ class ReplicaProcess:
 
     async def check(self, request: CheckRequest) -> str:
         """Test another replica, as a shell; say why it failed, or nothing."""
+        self._is_taken = True
         return await self._io.call(self._check(request))
 
     async def check_health(self) -> str:
@@ -125,8 +132,14 @@ class ReplicaProcess:
         return await self._io.call(self._replica.check_health())
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no more calls, let those that run end, let the user's object go."""
-        await self._io.call(self._drain(timeout_s))
+        """Take no more calls, let those that run end, let the user's object go.
+
+        Begun once, whoever asks: a controller may die while it waits for this, and the
+        next one waits for the rest.
+        """
+        if self._drained is None:
+            self._drained = self._io.submit(self._drain(timeout_s))
+        await asyncio.shield(asyncio.wrap_future(self._drained))
 
     async def describe(self) -> Description:
         """Say who this is, also to a controller that has forgotten."""
@@ -137,7 +150,7 @@ class ReplicaProcess:
             pid=os.getpid(),
             host_id=host_id(),
             node_id=self._config.node_id,
-            is_spare=self._config.is_spare,
+            is_spare=self._config.is_spare and not self._is_taken,
             address=self._listener.address(host_id()),
             seat=seat,
             is_serving=seat is not None and not self._server.is_draining,

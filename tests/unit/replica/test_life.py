@@ -39,6 +39,26 @@ async def test_a_replica_says_what_it_is(replica):
     assert about.is_serving
 
 
+async def test_one_that_loads_is_nobodys_spare_shell(replica):
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    class Slow:
+        def __init__(self):
+            has_begun.set()
+            may_end.wait(10)
+
+    async with replica() as bench:
+        before = await bench.process.describe()
+        loading = asyncio.ensure_future(bench.load(Slow))
+        await asyncio.to_thread(has_begun.wait, 10)
+        meanwhile = await bench.process.describe()
+        may_end.set()
+        await loading
+
+    assert before.is_spare
+    assert (meanwhile.is_spare, meanwhile.seat) == (False, None)
+
+
 async def test_an_async_constructor_is_awaited(replica):
     class Slow:
         async def __init__(self, factor):
@@ -431,6 +451,33 @@ async def test_draining_lets_running_calls_end_and_turns_new_ones_away(replica):
     assert running.body == b"done"
     assert late.reply is None
     assert ended == ["destroyed"]
+
+
+async def test_whoever_asks_again_waits_for_the_drain_that_goes_on(replica):
+    gate = asyncio.Event()
+
+    class Model:
+        async def __call__(self):
+            await gate.wait()
+            return "done"
+
+    async with replica() as bench:
+        await bench.load(Model)
+        running = bench.http()
+        while not (await bench.process.describe()).ongoing:
+            await asyncio.sleep(0.001)
+        first = asyncio.ensure_future(bench.process.drain(10))
+        while not (await bench.process.describe()).is_draining:
+            await asyncio.sleep(0.001)
+        first.cancel()
+        second = asyncio.ensure_future(bench.process.drain(0))
+        has_ended, _ = await asyncio.wait({second}, timeout=0.2)
+        bench.process._io.loop.call_soon_threadsafe(gate.set)
+        await second
+        await running.done()
+
+    assert not has_ended
+    assert running.body == b"done"
 
 
 async def test_past_its_patience_a_drain_cancels_and_says_so(replica):
