@@ -6,6 +6,7 @@ burst of traffic never makes the proxy look dead.
 """
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["ProxyProcess"]
 
 _HEALTH_S = 5.0
+# How long the door stays shut for want of a table: a controller that has died, too, is
+# back sooner. Past it, whoever comes is told.
+_TABLE_S = 15.0
 # The port of a proxy that this one replaces may be held by the dying one for a moment.
 _PINNED_RETRIES = 100
 _PINNED_RETRY_S = 0.05
@@ -143,6 +147,11 @@ class _Interior:
             asyncio.create_task(following, name="follow-controller"),
             asyncio.create_task(reporting, name="report"),
         ]
+        # Connections wait at the socket meanwhile: a request that came to the proxy
+        # before this one is not sent away for want of a table.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TABLE_S):
+                await self._router.wait_until_ready()
         await self._server.open()
 
     async def open_grpc(self, spec: GrpcSpec, pinned_port: int | None) -> None:
