@@ -87,6 +87,11 @@ class DeploymentResponse(SentCall):
         self._is_answered()
         self._fail(load_failure(failure, buffers))
 
+    def _is_answered(self) -> None:
+        super()._is_answered()
+        # It knows us, and all buffers: they go with us, not when the collector runs.
+        self._ticket = None
+
     def _fail(self, error: BaseException) -> None:
         if self._future.done():
             return

@@ -1,8 +1,11 @@
 """Handles and responses, with a router that a test plays."""
 
 import asyncio
+import contextlib
+import gc
 import pickle
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -41,13 +44,14 @@ class Router:
         if self.answer is not None:
             loop = asyncio.get_running_loop()
             loop.call_soon(self.answer, message, args, receiver)
-        return Ticket(self, message.id)
+        return Ticket(self, message.id, receiver)
 
 
 class Ticket:
-    def __init__(self, router, number):
+    def __init__(self, router, number, receiver):
         self.router = router
         self.number = number
+        self.receiver = receiver
 
     def cancel(self):
         self.router.cancelled.append(self.number)
@@ -105,6 +109,26 @@ def here():
 
 
 HANDLE = DeploymentHandle("Model", "app")
+
+
+@pytest.mark.parametrize("answer", [reply, fail])
+def test_an_answered_call_goes_with_its_last_reference(here, answer):
+    """A large value would else lie in shared memory until the collector runs."""
+
+    async def scenario(_router):
+        response = HANDLE.remote()
+        with contextlib.suppress(NoSuchMethodError):
+            await response
+        seen = weakref.ref(response)
+        del response
+        await asyncio.sleep(0)
+        return seen()
+
+    gc.disable()
+    try:
+        assert here(scenario, answer) is None
+    finally:
+        gc.enable()
 
 
 def test_without_an_instance_a_call_says_what_to_do(connect):
