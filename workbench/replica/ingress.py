@@ -23,7 +23,7 @@ from workbench.errors import (
     RequestTimeoutError,
 )
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "let_go_of_old_routes"]
 
 
 def build_app(cls: type, instance: object) -> ASGIApp:
@@ -41,6 +41,19 @@ def build_app(cls: type, instance: object) -> ASGIApp:
             for kind in (fastapi.routing.APIRoute, fastapi.routing.APIWebSocketRoute):
                 _bind_routes(holder, methods, instance, kind)
     return app
+
+
+def let_go_of_old_routes() -> None:
+    """Have FastAPI forget functions and models that it looked at for an old version.
+
+    It remembers up to 4,096 of a kind, and with a bound method all that its instance
+    holds. What serves now, it looks at once more.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "fastapi":
+            for each in list(vars(module).values()):
+                if callable(clear := getattr(each, "cache_clear", None)):
+                    clear()
 
 
 def _application_of(cls: type, instance: Any) -> ASGIApp:

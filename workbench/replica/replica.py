@@ -17,6 +17,7 @@ from workbench.code.load import load_code
 from workbench.replica.build import build, enter, reconfigure, run_hook
 from workbench.replica.context import ReplicaContext, set_replica_context
 from workbench.replica.environment import take_seat
+from workbench.replica.ingress import let_go_of_old_routes
 from workbench.replica.lifespan import Lifespan
 from workbench.replica.server import ReplicaServer
 from workbench.replica.swap import reason_not_to_keep, take_over
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # A destructor that hangs must not keep the process from ending in time.
 _DESTRUCTOR_S = 3.0
+# One collection holds the process up for 30-50 ms: several redeploys share one.
+_COLLECT_AFTER_S = 1.0
 
 
 class Replica:
@@ -47,6 +50,7 @@ class Replica:
         self._code: UserCode | None = None
         self._step = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
+        self._will_collect = False
 
     async def load(self, request: LoadRequest) -> Report:
         """Become a replica."""
@@ -182,12 +186,24 @@ class Replica:
             await run_hook(hook, self._threads)
 
     def _retire(self, old: UserCode) -> None:
-        """Shut an old application down once the calls that it runs are over."""
-        if old.lifespan is not None:
-            running = self._server.running_tasks()
-            task = asyncio.create_task(_stop_after(running, old.lifespan))
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+        """Once the calls that it runs are over, shut it down and free what it holds."""
+        running = self._server.running_tasks()
+        task = asyncio.create_task(_stop_after(running, old.lifespan))
+        self._retiring.add(task)
+        task.add_done_callback(self._on_retired)
+
+    def _on_retired(self, task: asyncio.Task[None]) -> None:
+        self._retiring.discard(task)
+        if not self._will_collect:
+            self._will_collect = True
+            asyncio.get_running_loop().call_later(_COLLECT_AFTER_S, self._collect)
+
+    def _collect(self) -> None:
+        self._will_collect = False
+        if self._code is None:
+            return  # it is leaving, with all it holds
+        # In a thread: it may run the user's destructors.
+        self._threads.start(_free_garbage)
 
     async def _destroy(self, code: UserCode) -> None:
         """Run the user's `__del__` now, and not again when the object is freed."""
@@ -202,7 +218,22 @@ class Replica:
             code.target.__del__ = lambda _self: None  # type: ignore[attr-defined]
 
 
-async def _stop_after(running: set[asyncio.Task[None]], lifespan: Lifespan) -> None:
+async def _stop_after(
+    running: set[asyncio.Task[None]], lifespan: Lifespan | None
+) -> None:
     if running:
         await asyncio.wait(running)
-    await lifespan.stop()
+    if lifespan is not None:
+        await lifespan.stop()
+
+
+def _free_garbage() -> None:
+    """Free old code, which is all cycles: classes, their functions, and the globals.
+
+    It was frozen when it was loaded, and would otherwise stay for good, with all that
+    the globals of its cell hold.
+    """
+    let_go_of_old_routes()
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -117,6 +117,10 @@ class Shelf:
     def take(self, blob):
         return self._things[int(blob)]
 
+    def forget(self):
+        """Hold nothing of what was loaded so far."""
+        self._things = [None for _ in self._things]
+
 
 class Bench:
     """One replica, loaded with what a test gives, and calls to it."""

@@ -4,11 +4,13 @@ import asyncio
 import sys
 import threading
 import types
+import weakref
 from typing import Any
 
 import pytest
 
 from workbench.replica import process
+from workbench.replica import replica as replica_module
 from workbench.replica.context import get_replica_context
 from workbench.wire.messages import FailureKind
 
@@ -418,6 +420,40 @@ async def test_what_cannot_be_kept_is_refused_and_the_old_code_serves_on(replica
 
     assert report.refused == "Slotted has __slots__"
     assert answer.body == b"old"
+
+
+async def test_once_its_last_call_has_ended_old_code_is_freed(replica, monkeypatch):
+    monkeypatch.setattr(replica_module, "_COLLECT_AFTER_S", 0.0)
+    gate = asyncio.Event()
+
+    class Model:
+        async def __call__(self):
+            await gate.wait()
+            return "old"
+
+    old = weakref.ref(Model)
+    async with replica() as bench:
+        await bench.load(Model)
+        bench.shelf.forget()
+        del Model
+
+        class Renewed:
+            async def __call__(self):
+                return "new"
+
+        running = bench.http()
+        while not (await bench.process.describe()).ongoing:
+            await asyncio.sleep(0.001)
+        report = await bench.process.keep(bench.request(Renewed))
+        assert old() is not None
+        bench.process._io.loop.call_soon_threadsafe(gate.set)
+        await running.done()
+        async with asyncio.timeout(10):
+            while old() is not None:
+                await asyncio.sleep(0.001)
+
+    assert not report.refused
+    assert running.body == b"old"
 
 
 # -- drain -----------------------------------------------------------------------------
