@@ -103,9 +103,9 @@ def load(url: str) -> Iterator[Seen]:
 
 
 @contextmanager
-def calling(url: str) -> Iterator[peers.Process]:
+def calling(url: str, *kinds: str) -> Iterator[peers.Process]:
     """The process that calls, for the time of the block."""
-    with peers.running([*peers.module("steady"), url]) as process:
+    with peers.running([*peers.module("steady"), url, *kinds]) as process:
         process.hear("READY")
         yield process
 
@@ -144,7 +144,8 @@ def measure(url: str, what: str, act: Callable[[], None]) -> dict[str, object]:
     for example in seen["examples"]:
         print(f"{what}: {example}")
     kinds = {kind: each["sent"] for kind, each in seen["kinds"].items()}
-    return {"what": what, **kinds, "lost": seen["lost"]}
+    row = {"what": what, **kinds, "lost": seen["lost"]}
+    return row | {"longest pause s": seen["longest_s"]}
 
 
 def main() -> None:
