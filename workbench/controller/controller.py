@@ -247,23 +247,24 @@ class Controller:
     async def run(self) -> None:
         """Turn for ever; run as a task."""
         self._wake.set()
+        planned = time.monotonic()
         while True:
-            pause = self._failures.until_retry(time.monotonic())
+            pause = self._failures.until_retry(time.monotonic(), planned)
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
+            planned = time.monotonic()
             try:
-                await self._turn()
+                await self._turn(planned)
             except Exception:  # noqa: BLE001 - one bad turn must not end all further ones
                 _log.exception("A turn of the controller failed; taking another")
                 await asyncio.sleep(_AFTER_ERROR_S)
                 self._wake.set()
 
-    async def _turn(self) -> None:
-        now = time.monotonic()
+    async def _turn(self, now: float) -> None:
         actions = plan(
             self._target, list(self._replicas.values()), self._failures.retry_at(), now
         )
@@ -274,7 +275,7 @@ class Controller:
             if app.is_live and not self._failures.has_reason(name):
                 continue
             if is_settled(app, self._replicas.of(name)):
-                self._failures.recovered(name)
+                self._failures.recovered(name, now)
                 if not app.is_live and self.trials.has_passed(app):
                     self._settle(name)
         async with self._quiet:
