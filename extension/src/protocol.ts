@@ -178,7 +178,7 @@ export type Problem = {
 };
 
 /** Why an instance shows nothing. */
-export type ProblemKind = 'controller_away' | 'unreachable' | 'version_mismatch' | 'wrong_token';
+export type ProblemKind = 'controller_away' | 'restarting' | 'unreachable' | 'version_mismatch' | 'wrong_token';
 
 /** State of a proxy. */
 export type ProxyStatus = 'HEALTHY' | 'STARTING' | 'UNHEALTHY';

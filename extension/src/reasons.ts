@@ -144,6 +144,9 @@ function problemRemedies(
   if (kind === 'version_mismatch') {
     return [copy('Copy the pip line', INSTALL)];
   }
+  if (kind === 'restarting') {
+    return [];
+  }
   return isRemote ? [again, forget] : [stop];
 }
 

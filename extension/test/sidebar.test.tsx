@@ -146,6 +146,16 @@ describe('the sidebar always says why', () => {
     );
   });
 
+  it('Ray has ended and is being started again', async () => {
+    const sentence = "Ray's raylet was ended by SIGKILL. Nothing here is served.";
+    const problem = { kind: 'restarting', sentence, remedy: 'Wait.' } as const;
+    await serving(1, { problem });
+    expect(reasons()).toEqual(['restarting']);
+    expect(host.querySelector('.wb-Notice')?.textContent).toContain(sentence);
+    // It mends itself: there is nothing to press.
+    expect(host.querySelectorAll('[data-testid^="wb-remedy"]').length).toBe(0);
+  });
+
   it('this page is of another version', async () => {
     await then(() => {
       feed.listener?.opened();

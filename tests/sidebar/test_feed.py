@@ -1,5 +1,7 @@
 """One socket tells a page what happens at every instance."""
 
+from dataclasses import replace
+
 import msgspec
 
 from tests.sidebar.fake_instance import FakeInstance, sample
@@ -164,6 +166,40 @@ async def test_an_instance_that_hangs_is_a_problem_too(
     await page.event(HistoryEvent)
 
     await page.problem(ProblemKind.CONTROLLER_AWAY)
+
+
+async def test_an_outage_of_ray_is_named_from_beginning_to_end(
+    instance, announce, open_page, jp_runtime_dir
+):
+    file = announce(instance)
+    page = await open_page()
+    await page.event(HistoryEvent)
+
+    # As the launcher does: it names the outage in the file, and all of it starts anew.
+    why = "Ray's raylet, and with it this node, was ended by SIGKILL"
+    replace(file, trouble=why).write(jp_runtime_dir)
+    instance.go()
+    problem = await page.problem(ProblemKind.RESTARTING)
+    instance.come()
+    file.write(jp_runtime_dir)
+    await page.listing(lambda found: found[0].problem is None)
+
+    assert problem.sentence.startswith(f"{why}.")
+    assert "started again by itself" in problem.remedy
+    assert (await page.event(StatusEvent)).status.instance.id == "i1"
+
+
+async def test_a_page_that_opens_during_an_outage_is_told_of_it(
+    instance, announce, open_page, jp_runtime_dir
+):
+    file = announce(instance)
+    instance.go()
+    replace(file, trouble="Ray's GCS was ended by SIGKILL").write(jp_runtime_dir)
+
+    page = await open_page()
+
+    problem = await page.problem(ProblemKind.RESTARTING)
+    assert "Ray's GCS was ended by SIGKILL" in problem.sentence
 
 
 async def test_a_short_absence_is_not_worth_a_word(

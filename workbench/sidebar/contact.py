@@ -22,6 +22,8 @@ class Contact:
     is_kept: bool = True
     launcher_pid: int = 0
     """On this host; 0 for a remote one."""
+    trouble: str = field(default="", compare=False)
+    """Why it does not answer, as its file says while it is being started again."""
 
     @classmethod
     def of(cls, file: InstanceFile) -> "Contact":
@@ -32,6 +34,7 @@ class Contact:
             token=file.token,
             is_kept=file.is_kept,
             launcher_pid=file.pid,
+            trouble=file.trouble,
         )
 
     def show(self, version: str = "", problem: Problem | None = None) -> Instance:

@@ -132,6 +132,8 @@ class Feed:
             self._watches[contact.id] = watch
             watch.start()
         self._watches = {id_: self._watches[id_] for id_ in wanted}
+        for id_, watch in self._watches.items():
+            watch.look(wanted[id_])
         await asyncio.gather(*(watch.stop() for watch in gone))
         return bool(gone or new)
 

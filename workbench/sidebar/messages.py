@@ -30,6 +30,7 @@ class ProblemKind(StrEnum):
     WRONG_TOKEN = "wrong_token"  # noqa: S105 - a name
     UNREACHABLE = "unreachable"
     CONTROLLER_AWAY = "controller_away"
+    RESTARTING = "restarting"
     VERSION_MISMATCH = "version_mismatch"
 
 

@@ -7,7 +7,7 @@ from workbench.sidebar.control import DeclinedError, ForeignError
 from workbench.sidebar.messages import Problem, ProblemKind
 from workbench.sidebar.refusal import RefusedError
 
-__all__ = ["diagnose", "mismatch", "refused", "unconnected"]
+__all__ = ["diagnose", "mismatch", "outage", "refused", "unconnected"]
 
 _WHERE_IT_STANDS = (
     "It stands as `token` in the file `workbench-….json` in the directory that "
@@ -17,6 +17,8 @@ _WHERE_IT_STANDS = (
 
 def diagnose(contact: Contact, error: InstanceError, version: str = "") -> Problem:
     """Why an instance that we tried to reach shows nothing."""
+    if (found := outage(contact)) is not None:
+        return found
     if isinstance(error, WrongTokenError):
         return _wrong_token(contact)
     if isinstance(error, DeclinedError | ForeignError):
@@ -33,6 +35,18 @@ def diagnose(contact: Contact, error: InstanceError, version: str = "") -> Probl
         sentence="The controller of this instance does not answer.",
         remedy="It is restarted by itself, and what is deployed goes on answering. "
         "If this lasts, stop the instance and start it again.",
+    )
+
+
+def outage(contact: Contact) -> Problem | None:
+    """Ray, or all of the instance, has ended and is being started again."""
+    if not contact.trouble:
+        return None
+    return Problem(
+        kind=ProblemKind.RESTARTING,
+        sentence=f"{contact.trouble}. Until it is back, nothing here is served.",
+        remedy="It is being started again by itself, with all that was deployed; this "
+        "takes some seconds.",
     )
 
 

@@ -13,7 +13,7 @@ from workbench.sidebar.control import ControlClient, ForeignError
 from workbench.sidebar.memory import Memory, relayed
 from workbench.sidebar.messages import Instance, Problem
 from workbench.sidebar.page import Message
-from workbench.sidebar.problems import diagnose, mismatch
+from workbench.sidebar.problems import diagnose, mismatch, outage
 from workbench.spec.events import Event
 
 __all__ = ["Watch"]
@@ -57,6 +57,12 @@ class Watch:
     def start(self) -> None:
         """Begin to follow."""
         self._task = asyncio.create_task(self._follow(), name="workbench-watch")
+
+    def look(self, contact: Contact) -> None:
+        """Its file was read again: an outage that it names is said at once."""
+        self.contact = contact
+        if (found := outage(contact)) is not None:
+            self._say(found)
 
     async def stop(self) -> None:
         """Close the stream and forget."""
