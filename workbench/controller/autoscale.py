@@ -147,6 +147,9 @@ def _rise(case: Case, desired: int) -> Decision:
 
 def _fall(case: Case, desired: int) -> Decision:
     config, memory = case.config, case.memory
+    if not case.load.is_whole:
+        why = "fewer seem to do; counts once the period looked back on was seen in full"
+        return _hold(case, why, ScalingRule.WAITS_DOWN)
     delay_s = config.downscale_delay_s
     # The last replica goes by itself, when nobody has called for its own time.
     step = max(desired, 1) if case.wanted > 1 else desired

@@ -153,6 +153,7 @@ class Measurements:
         for told in self._oldest_s.values():
             for key, age in told.items():
                 oldest[key] = max(age, oldest.get(key, 0.0))
+        stats = self._stats()
         return {
             key: Signal(
                 queued=queued[key],
@@ -160,9 +161,18 @@ class Measurements:
                 ended=math.ceil(sample.requests_per_s),
                 oldest_queued_s=oldest.get(key, 0.0),
                 latency_ms=_latency(sample),
+                stats=stats.get(key, {}),
             )
             for key, sample in self.history[-1].deployments.items()
         }
+
+    def _stats(self) -> dict[str, dict[str, dict[str, float]]]:
+        """What replicas' user code says of itself, by deployment and replica."""
+        found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+        for state in self._states.values():
+            if state.stats:
+                found[state.deployment][state.id] = state.stats
+        return found
 
     def _application(self, app: str) -> ApplicationSample:
         window = self._applications.get(app)

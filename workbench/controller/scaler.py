@@ -4,7 +4,9 @@ Held by `autoscaler`. It asks nobody: a policy's proposal is handed in.
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from workbench.controller.autoscale import Case, Decision, Memory, decide
 from workbench.controller.observed import Observed
@@ -23,6 +25,11 @@ __all__ = ["Autoscaled", "Scaler", "autoscaled"]
 _RECORDS = 300
 # The same decision is one record for so long, although its figures change.
 _SAME_S = 10.0
+_AGGREGATE: dict[str, Callable[[Sequence[float]], float]] = {
+    "mean": fmean,
+    "max": max,
+    "min": min,
+}
 _CHANGES = frozenset(
     {ScalingRule.UP, ScalingRule.DOWN, ScalingRule.WAKE, ScalingRule.BY_HAND}
 )
@@ -88,7 +95,8 @@ class Scaler:
 
     def context(self, it: Autoscaled, now: float) -> AutoscalingContext:
         """What a policy is shown."""
-        last = self._window.last
+        last, stats = self._window.last, self._window.stats()
+        aggregate = _AGGREGATE[it.config.aggregation_function]
         return AutoscalingContext(
             deployment_id=it.key,
             deployment_name=it.deployment,
@@ -100,6 +108,14 @@ class Scaler:
             total_num_requests=self._window.ongoing(it.config.aggregation_function),
             total_queued_requests=last.queued,
             total_running_requests=last.in_flight,
+            aggregated_metrics={
+                name: {
+                    replica: aggregate([value for _, value in series])
+                    for replica, series in by_replica.items()
+                }
+                for name, by_replica in stats.items()
+            },
+            raw_metrics=stats,
             capacity_adjusted_min_replicas=it.config.min_replicas,
             capacity_adjusted_max_replicas=it.config.max_replicas,
             policy_state=self.state,
@@ -145,6 +161,7 @@ class Scaler:
             running=len(it.running),
             ongoing=self._window.ongoing(it.config.aggregation_function),
             now=self._window.last,
+            is_whole=self._window.is_whole(it.config.look_back_period_s),
         )
 
     def _note(

@@ -6,10 +6,15 @@ Made by `measured` every beat from what routers and replicas say, kept by `autos
 from collections import deque
 from dataclasses import dataclass, field
 
-__all__ = ["Load", "Signal", "SignalWindow"]
+__all__ = ["Load", "Series", "Signal", "SignalWindow"]
+
+Series = dict[str, dict[str, list[tuple[float, float]]]]
+"""Times and values, by the name of what was measured and by replica."""
 
 # The beat before a first signal: how long that is held to have been so.
 _FIRST_S = 0.5
+# Routers that lost their controller come back within 1.5 s, and tell every half second.
+_ALL_TOLD_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,8 @@ class Signal:
     oldest_queued_s: float = 0.0
     latency_ms: dict[str, float] = field(default_factory=dict)
     """`p50`, `p95` and `p99` of the last seconds; empty when none ended."""
+    stats: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What user code says of itself, by replica and by name."""
 
     @property
     def ongoing(self) -> int:
@@ -41,6 +48,9 @@ class Load:
     ongoing: float = 0.0
     """Calls that run and wait, aggregated over the period looked back on."""
     now: Signal = field(default_factory=Signal)
+    is_whole: bool = True
+    """Whether the period was seen in full. A controller that has just started has not
+    heard all calls yet, and a decline must not follow from that."""
 
     @property
     def is_idle(self) -> bool:
@@ -53,14 +63,28 @@ class SignalWindow:
 
     def __init__(self) -> None:
         self._signals: deque[tuple[float, int]] = deque()
+        self._stats: deque[tuple[float, dict[str, dict[str, float]]]] = deque()
+        self._began: float | None = None
+        self._ended = 0.0
         self.last = Signal()
 
     def add(self, now_s: float, signal: Signal, look_back_s: float) -> None:
         """Take in a signal, forget what is too old."""
         self._signals.append((now_s, signal.ongoing))
+        self._began = now_s if self._began is None else self._began
+        self._ended = now_s
         self.last = signal
         while self._signals[0][0] < now_s - look_back_s:
             self._signals.popleft()
+        if signal.stats or self._stats:
+            self._stats.append((now_s, signal.stats))
+            while self._stats[0][0] < now_s - look_back_s:
+                self._stats.popleft()
+
+    def is_whole(self, look_back_s: float) -> bool:
+        """Whether it has lasted as long as the period looked back on."""
+        began = self._ended if self._began is None else self._began
+        return self._ended - began >= max(look_back_s, _ALL_TOLD_S)
 
     def ongoing(self, aggregation: str) -> float:
         """Calls that ran and waited: their mean over time, their most or their least."""
@@ -76,3 +100,13 @@ class SignalWindow:
             span += at - before
             before = at
         return total / span
+
+    def stats(self) -> Series:
+        """What replicas that are there said of themselves in that time."""
+        found: Series = {}
+        for at, told in self._stats:
+            for replica in told.keys() & self.last.stats.keys():
+                for name, value in told[replica].items():
+                    series = found.setdefault(name, {}).setdefault(replica, [])
+                    series.append((at, value))
+        return found

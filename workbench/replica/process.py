@@ -29,6 +29,7 @@ from workbench.replica.meter import ReplicaMeter
 from workbench.replica.metrics import tell_metrics
 from workbench.replica.multiplex import set_models_listener
 from workbench.replica.replica import Replica
+from workbench.replica.scaling_stats import ScalingStats
 from workbench.replica.serve_log import ServeLog
 from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads
@@ -85,6 +86,7 @@ class ReplicaProcess:
         self._following: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
         self._counting: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._listener: Listener | None = None
         self._is_wanted = asyncio.Event()
         self._imported: asyncio.Task[None] | None = None
@@ -182,7 +184,9 @@ class ReplicaProcess:
         handle.set_runtime(router, loop)
         self._router = router
         self._following = asyncio.create_task(router.follow(config.controller))
-        meter = ReplicaMeter(self._replica, self._server)
+        stats = ScalingStats(self._replica.find_scaling_hook, self._threads)
+        self._asking = asyncio.create_task(stats.keep_asking())
+        meter = ReplicaMeter(self._replica, self._server, stats)
         self._reporting = asyncio.create_task(report(router, replica=meter.measure))
         self._counting = asyncio.create_task(tell_metrics(router.tell))
         self._imported = asyncio.create_task(self._import_ahead())
@@ -249,7 +253,8 @@ class ReplicaProcess:
         self._logs.end()
         self._watchdog.end()
         self._serve_log.end()
-        for task in (self._reporting, self._counting, self._following):
+        telling = (self._asking, self._reporting, self._counting, self._following)
+        for task in telling:
             if task is not None:
                 task.cancel()
         if self._router is not None:

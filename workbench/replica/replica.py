@@ -9,7 +9,7 @@ import contextlib
 import gc
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from workbench.code.exceptions import traceback_text
@@ -78,6 +78,13 @@ class Replica:
         except Exception as error:  # noqa: BLE001 - it is the answer
             return f"check_health raised {type(error).__name__}: {error}"
         return ""
+
+    def find_scaling_hook(self) -> Callable[[], Any] | None:
+        """The user's `record_autoscaling_stats`, if anybody goes by what it says."""
+        seat, code = self.seat, self._code
+        if seat is None or code is None or seat.options.autoscaling_config is None:
+            return None
+        return getattr(code.servable, "record_autoscaling_stats", None)
 
     async def drain(self, timeout_s: float) -> None:
         """Let running calls end, then the user's object."""

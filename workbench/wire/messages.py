@@ -408,6 +408,8 @@ class ReplicaMeasured(msgspec.Struct, frozen=True, array_like=True):
     ongoing: int
     cpu_cores: float
     memory_bytes: int
+    stats: dict[str, float] = {}
+    """What its `record_autoscaling_stats` said last."""
 
 
 class Measured(_Message, frozen=True, tag=43):

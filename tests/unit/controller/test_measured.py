@@ -209,3 +209,14 @@ def test_a_population_is_what_should_run_and_what_does():
     assert found.serving == {"default#Model": 2}
     assert set(found.replicas.values()) == {"default#Model"}
     assert len(found.replicas) == 2
+
+
+def test_what_replicas_say_for_autoscaling_goes_with_them(measurements, clock):
+    state = ReplicaMeasured("r1", KEY, ended(), 0, 0.0, 0, {"depth": 2.0})
+    measurements.take("r1", Measured({}, {}, state))
+    clock.turn()
+    assert measurements.signals()[KEY].stats == {"r1": {"depth": 2.0}}
+
+    measurements.forget("r1")
+    clock.turn()
+    assert measurements.signals()[KEY].stats == {}

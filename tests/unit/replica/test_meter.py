@@ -11,6 +11,7 @@ from workbench.code.values import dump_value
 from workbench.observe.recorder import Recorder
 from workbench.replica.http_entry import entry_for
 from workbench.replica.meter import ReplicaMeter
+from workbench.replica.scaling_stats import ScalingStats
 from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads
 from workbench.replica.user_code import UserCode
@@ -160,8 +161,12 @@ class TestMeter:
         return SimpleNamespace(seat=seat)
 
     @pytest.fixture
-    def meter(self, server, replica):
-        return ReplicaMeter(replica, server)
+    def stats(self):
+        return ScalingStats(lambda: None, Threads("test"))
+
+    @pytest.fixture
+    def meter(self, server, replica, stats):
+        return ReplicaMeter(replica, server, stats)
 
     def test_it_introduces_itself_at_once(self, meter):
         told = meter.measure()
@@ -193,6 +198,13 @@ class TestMeter:
         server.ongoing = 0
 
         assert meter.measure().ongoing == 0
+        assert meter.measure() is None
+
+    def test_what_user_code_says_is_told_when_it_has_changed(self, meter, stats):
+        meter.measure()
+        stats.latest = {"depth": 3.0}
+
+        assert meter.measure().stats == {"depth": 3.0}
         assert meter.measure() is None
 
     def test_a_warm_shell_says_nothing(self, meter, replica):
