@@ -13,6 +13,7 @@ from tests.bench import (
     panel,
     planning,
     redeploy,
+    scale_up,
     startup,
     streams,
     throughput,
@@ -32,6 +33,7 @@ THEN = (
     bodies,
     values,
     redeploy,
+    scale_up,
 )
 for benchmark in (*FIRST, *THEN, browser, panel):
     benchmark.main()
