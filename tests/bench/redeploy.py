@@ -209,7 +209,9 @@ def main() -> None:
             usual = shape.peer_redeploys if name == "ray" else shape.redeploys
             count = int(counts or usual)
             with SYSTEMS[name](shape) as system:
-                rows += [measure(system, shape, edit, count) for edit in EDITS]
+                for edit in EDITS:
+                    rows.append(measure(system, shape, edit, count))
+                    print(rows[-1], flush=True)
     publish("-".join(["redeploy", *filter(None, [shapes, systems])]), rows)
 
 
