@@ -211,24 +211,6 @@ def test_a_class_is_a_policy_and_remembers(run, app_name):
     assert eventually(lambda: deployment_of(app_name).replica_states == {"RUNNING": 2})
 
 
-def test_a_policy_goes_by_what_replicas_say_of_themselves(run, app_name):
-    def by_depth(ctx):
-        depths = ctx.aggregated_metrics.get("depth", {})
-        return max(depths.values(), default=1), {}
-
-    policy = AutoscalingPolicy(policy_function=by_depth)
-    config = {**QUICK, "max_replicas": 3, "policy": policy}
-
-    @serve.deployment(autoscaling_config=config)
-    class Queue:
-        def record_autoscaling_stats(self):
-            return {"depth": 2}
-
-    run(Queue.bind())
-
-    assert eventually(lambda: deployment_of(app_name).replica_states == {"RUNNING": 2})
-
-
 def test_a_hand_leads_within_the_bounds(run, app_name):
     run(make_slow(max_replicas=3, downscale_delay_s=600.0).bind())
 
