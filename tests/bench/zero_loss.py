@@ -44,6 +44,7 @@ class Changes:
         self.name = name
         self._parts: dict[str, Any] = {}
         self._number = 0
+        self._has_rolled = False
 
     def redeploy(self, step: Step) -> None:
         """Change what needs this step, and deploy.
@@ -60,7 +61,8 @@ class Changes:
             case Step.SWAP:
                 self._parts["constant"] = self._number
             case Step.ROLL:
-                cpus = 0.5 + 0.1 * (self._number % 2)
+                self._has_rolled = not self._has_rolled
+                cpus = 0.6 if self._has_rolled else 0.5
                 self._parts["ray_actor_options"] = {"num_cpus": cpus}
         taken = deploy(lively(**self._parts), self.name)
         if taken not in {step, Step.START}:
