@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -166,6 +167,40 @@ def test_a_call_in_a_replica_that_leaves_survives_the_controller(
         deleting.result(30)
 
 
+def test_a_deploy_goes_on_under_another_controller(run, http, url, app_name, tmp_path):
+    has_begun, gate = tmp_path / "begun", tmp_path / "gate"
+
+    @serve.deployment
+    class Model:
+        def __init__(self, gate):
+            self.gate = gate
+            if gate:
+                has_begun.touch()
+            while gate and not gate.exists():
+                threading.Event().wait(0.02)
+
+        def __call__(self):
+            return "new" if self.gate else "old"
+
+    run(Model.bind(None))
+    with ThreadPoolExecutor() as threads:
+        deploying = threads.submit(_deploy_or_lose, run, Model.bind(gate))
+        assert eventually(has_begun.exists)
+        pid = pids()["controller"]
+        os.kill(pid, signal.SIGKILL)
+        has_begun.unlink()
+        assert http.post(url).text == "old"
+        assert eventually(lambda: (now := _controller_pid()) and now != pid)
+        # In a process that nobody had before: the half-made one is gone.
+        assert eventually(has_begun.exists)
+        assert http.post(url).text == "old"
+        gate.touch()
+        assert eventually(lambda: http.post(url).text == "new")
+        deploying.result(30)
+    found = lambda: serve.status().applications[app_name].deployments["Model"]  # noqa: E731
+    assert eventually(lambda: found().replica_states == {"RUNNING": 1})
+
+
 def test_a_controller_that_cannot_start_tries_again(run, http, url):
     run(Echo.bind())
     found = serve.status().instance
@@ -181,6 +216,11 @@ def test_a_controller_that_cannot_start_tries_again(run, http, url):
 
     assert eventually(_controller_pid, within_s=60)
     assert answers(http, url)
+
+
+def _deploy_or_lose(run, app):
+    with contextlib.suppress(httpx.TransportError, WorkbenchError):
+        run(app)
 
 
 def _delete_or_lose(app_name):
