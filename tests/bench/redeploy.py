@@ -145,7 +145,9 @@ def workbench(shape: Shape) -> Iterator[System]:
 def ray_serve(shape: Shape) -> Iterator[System]:
     """Programs that call `serve.run`, which begins new replicas for any change."""
     python = str(peers.RAY_SERVE_PYTHON)
-    command = ["env", "-u", "RAY_ADDRESS", *peers.module("script", python)]
+    # Its start is not what is measured, and may take long on a busy machine.
+    patient = "RAY_raylet_start_wait_time_s=120"
+    command = ["env", "-u", "RAY_ADDRESS", patient, *peers.module("script", python)]
     with peers.running(command) as script:
         made = System(process=script, url=script.hear("READY"), package="ray")
         made.run(EDITS[0], 0, shape)
