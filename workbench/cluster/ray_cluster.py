@@ -8,6 +8,7 @@ through here.
 import asyncio
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import ray
@@ -131,7 +132,7 @@ class RayCluster:
             options |= await asyncio.to_thread(_inside, inside)
         if runtime_env:
             options["runtime_env"] = await asyncio.to_thread(packed, runtime_env)
-        make: Any = ray.remote(body).options(**options).remote
+        make: Any = _actor_class(body).options(**options).remote
         return Process(name, await asyncio.to_thread(make, config))
 
     async def find(self, name: str) -> Process | None:
@@ -235,6 +236,12 @@ class RayCluster:
             _KV_MARK + key.encode(),
             namespace=_KV_NAMESPACE,
         )
+
+
+@cache
+def _actor_class(body: type) -> Any:
+    """Once for each: Ray stores every one that it makes, and keeps it for good."""
+    return ray.remote(body)
 
 
 def _inside(inside: Inside) -> dict[str, object]:
