@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.conformance import policies
+
 behaviour = pytest.mark.behaviour
 differs = pytest.mark.differs
 
@@ -161,13 +163,7 @@ def test_zero(serve, run, url, http, running, eventually):
 
 @behaviour("§8", "a function is a policy: context in, number and state out")
 def test_policy_function(serve, part, run, running, eventually):
-    def staircase(ctx):
-        assert ctx.app_name
-        assert ctx.deployment_name == "Slow"
-        step = ctx.policy_state.get("step", 0) + 1
-        return min(step, 2), {"step": step}
-
-    policy = part("config").AutoscalingPolicy(policy_function=staircase)
+    policy = part("config").AutoscalingPolicy(policy_function=policies.staircase)
     run(make_slow(serve, max_replicas=4, policy=policy).bind())
 
     assert eventually(lambda: running() == 2)
@@ -175,15 +171,8 @@ def test_policy_function(serve, part, run, running, eventually):
 
 @behaviour("§8", "a class is a policy, made once with policy_kwargs")
 def test_policy_class(serve, part, run, running, eventually):
-    class Fixed:
-        def __init__(self, number):
-            self.number = number
-
-        def __call__(self, ctx):
-            return self.number, {}
-
     policy = part("config").AutoscalingPolicy(
-        policy_function=Fixed, policy_kwargs={"number": 2}
+        policy_function=policies.Fixed, policy_kwargs={"number": 2}
     )
     run(make_slow(serve, max_replicas=4, policy=policy).bind())
 
@@ -192,10 +181,7 @@ def test_policy_class(serve, part, run, running, eventually):
 
 @behaviour("§8", "what a policy says stays within the bounds")
 def test_policy_bounds(serve, part, run, running, eventually):
-    def far_too_many(ctx):
-        return 1000, {}
-
-    policy = part("config").AutoscalingPolicy(policy_function=far_too_many)
+    policy = part("config").AutoscalingPolicy(policy_function=policies.far_too_many)
     run(make_slow(serve, max_replicas=2, policy=policy).bind())
 
     assert eventually(lambda: running() == 2)
@@ -203,11 +189,7 @@ def test_policy_bounds(serve, part, run, running, eventually):
 
 @behaviour("§8", "a policy sees what record_autoscaling_stats says")
 def test_stats(serve, part, run, running, eventually):
-    def by_depth(ctx):
-        depths = (ctx.aggregated_metrics or {}).get("depth", {})
-        return max(depths.values(), default=1), {}
-
-    policy = part("config").AutoscalingPolicy(policy_function=by_depth)
+    policy = part("config").AutoscalingPolicy(policy_function=policies.by_depth)
 
     @serve.deployment(autoscaling_config={**QUICK, "max_replicas": 3, "policy": policy})
     class Queue:
@@ -224,10 +206,7 @@ def test_stats(serve, part, run, running, eventually):
 
 @behaviour("§8", "a policy that raises leaves its deployment as it is, and serving")
 def test_policy_raises(serve, part, run, url, http, running):
-    def broken(ctx):
-        raise ZeroDivisionError
-
-    policy = part("config").AutoscalingPolicy(policy_function=broken)
+    policy = part("config").AutoscalingPolicy(policy_function=policies.broken)
     run(make_slow(serve, max_replicas=3, policy=policy).bind())
 
     assert http.get(url).status_code == 200
