@@ -59,9 +59,15 @@ def pytest_runtest_makereport(item, call):
             "row": row,
             "text": text,
             "differs": differs.args[0] if differs else "",
-            "outcome": "xfailed" if hasattr(report, "wasxfail") else report.outcome,
+            "outcome": _outcome(report),
         }
     return report
+
+
+def _outcome(report):
+    if report.when == "setup":
+        return "skipped"  # where the system itself did not start, nothing was shown
+    return "xfailed" if hasattr(report, "wasxfail") else report.outcome
 
 
 def pytest_sessionfinish(session):
