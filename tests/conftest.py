@@ -1,5 +1,7 @@
 """What holds for every test: its markers, its time limit and its isolation."""
 
+import signal
+
 import hypothesis
 import pytest
 
@@ -8,6 +10,11 @@ hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("shared")
+
+# Whoever starts the tests in the background (`nohup`, some runners) has them ignore Ctrl-C,
+# and so all that they start; several tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Folders whose tests start real processes.
 _WITH_PROCESSES = (
