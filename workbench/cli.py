@@ -12,6 +12,7 @@ import msgspec
 from workbench import __version__, api
 from workbench.commands import add_deploy_commands
 from workbench.errors import WorkbenchError
+from workbench.explanation import SHOWN
 from workbench.instance import find
 from workbench.settings import Settings
 from workbench.spec.events import StatusEvent
@@ -24,7 +25,6 @@ __all__ = ["main"]
 
 # How long one question of `logs -f` waits for more.
 _FOLLOW_S = 20.0
-_DECISIONS = 20
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -96,7 +96,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("app", nargs="?", default="default")
     parser.add_argument("--deployment", default="", help="of this one only")
     parser.add_argument(
-        "-n", "--lines", type=int, default=_DECISIONS, help="the last so many decisions"
+        "-n", "--lines", type=int, default=SHOWN, help="the last so many decisions"
     )
     parser.set_defaults(run=_explain)
 

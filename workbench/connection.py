@@ -18,7 +18,7 @@ from workbench.client import Client
 from workbench.cluster.attach import connected_address
 from workbench.code.services import pack_services
 from workbench.controller.restore import Saved, find_saved, read_saved
-from workbench.instance import InstanceFile, find
+from workbench.instance import InstanceFile, find, path_of
 from workbench.settings import Settings
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions, not_applied
@@ -264,8 +264,7 @@ def _instance_status(found: ServeStatus) -> InstanceStatus:
 def _wait_until_gone(client: Client) -> None:
     """Return when the launcher has ended, or the API stopped answering."""
     deadline = time.monotonic() + _ENDED_S
-    runtime_dir = Settings.from_environment().runtime_dir
-    file = runtime_dir / f"workbench-{client.about.id}.json"
+    file = path_of(Settings.from_environment().runtime_dir, client.about.id)
     pause = threading.Event()
     while time.monotonic() < deadline:
         if not file.exists() and not client.is_alive():

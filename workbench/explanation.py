@@ -7,7 +7,10 @@ from typing import ClassVar
 from workbench.record_table import RecordTable
 from workbench.spec.autoscaling import ScalingRecord
 
-__all__ = ["Explanation"]
+__all__ = ["SHOWN", "Explanation"]
+
+SHOWN = 20
+"""Decisions that front ends show if nobody says how many."""
 
 _TITLES = (
     "from",

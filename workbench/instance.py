@@ -14,7 +14,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-__all__ = ["InstanceFile", "channel_secret", "find", "home_name", "list_instances"]
+__all__ = [
+    "InstanceFile",
+    "channel_secret",
+    "find",
+    "home_name",
+    "list_instances",
+    "path_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,7 @@ class InstanceFile:
 
     def path(self, runtime_dir: Path) -> Path:
         """Where this instance's file lies."""
-        return runtime_dir / f"workbench-{self.id}.json"
+        return path_of(runtime_dir, self.id)
 
     def write(self, runtime_dir: Path) -> None:
         """Write or replace the file; a reader never sees half of it."""
@@ -62,6 +69,11 @@ class InstanceFile:
     def remove(self, runtime_dir: Path) -> None:
         """Take the file away; it may be gone already."""
         self.path(runtime_dir).unlink(missing_ok=True)
+
+
+def path_of(runtime_dir: Path, instance_id: str) -> Path:
+    """Where the file of an instance lies."""
+    return runtime_dir / f"workbench-{instance_id}.json"
 
 
 def home_name(instance_id: str) -> str:

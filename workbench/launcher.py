@@ -25,7 +25,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from workbench.instance import InstanceFile
+from workbench.instance import InstanceFile, path_of
 from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
 from workbench.spec.restarts import Restarts
@@ -300,7 +300,7 @@ def _hold(directory: Path) -> None:
 
 
 def _instance_file(plan: LaunchPlan) -> Path:
-    return Path(plan.runtime_dir, f"workbench-{plan.id}.json")
+    return path_of(Path(plan.runtime_dir), plan.id)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -1,13 +1,10 @@
 """Autoscaling: bounds, the default policy, zero, and policies of one's own."""
 
 import asyncio
-import contextlib
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
+from tests.callers import load
 from tests.conformance import policies
 
 behaviour = pytest.mark.behaviour
@@ -43,25 +40,6 @@ def running(serve, name):
         return found.replica_states.get("RUNNING", 0)
 
     return count
-
-
-@contextlib.contextmanager
-def load(url, callers):
-    """So many callers at a time; gives the statuses they get."""
-    ended, statuses = threading.Event(), []
-
-    def ask():
-        with httpx.Client(timeout=60, trust_env=False) as client:
-            while not ended.is_set():
-                statuses.append(client.get(url).status_code)
-
-    with ThreadPoolExecutor(callers) as pool:
-        for _ in range(callers):
-            pool.submit(ask)
-        try:
-            yield statuses
-        finally:
-            ended.set()
 
 
 @behaviour("§8", "AutoscalingConfig: its fields and what they are if not given")

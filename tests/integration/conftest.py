@@ -11,6 +11,7 @@ import pytest
 
 from tests import talk
 from workbench import api, serve
+from workbench.errors import InstanceError
 
 _numbers = itertools.count(1)
 
@@ -62,6 +63,15 @@ def http():
     """An HTTP client."""
     with httpx.Client(timeout=30, trust_env=False) as client:
         yield client
+
+
+def controller_pid():
+    """The controller's process; None while it is away."""
+    try:
+        found = serve.status().instance
+    except (InstanceError, httpx.TransportError):
+        return None
+    return found.pids["controller"] if found else None
 
 
 def eventually(claim, *, within_s=90.0):

@@ -2,20 +2,17 @@
 
 import os
 import signal
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
-import httpx
 import pytest
 from fastapi import FastAPI, WebSocket
 from websockets.sync.client import connect
 
-from tests.integration.conftest import eventually
+from tests.callers import load
+from tests.integration.conftest import controller_pid, eventually
 from tests.talk import generated
 from workbench import api, serve
 from workbench.cli import main
-from workbench.errors import InstanceError, ScaleError
+from workbench.errors import ScaleError
 from workbench.serve.config import AutoscalingConfig, AutoscalingPolicy
 
 QUICK = {
@@ -46,25 +43,6 @@ def deployment_of(app_name):
 
 def target_of(app_name):
     return deployment_of(app_name).target_num_replicas
-
-
-@contextmanager
-def load(url, callers):
-    """So many callers at a time; gives the statuses they get."""
-    ended, statuses = threading.Event(), []
-
-    def ask():
-        with httpx.Client(timeout=60, trust_env=False) as client:
-            while not ended.is_set():
-                statuses.append(client.get(url).status_code)
-
-    with ThreadPoolExecutor(callers) as pool:
-        for _ in range(callers):
-            pool.submit(ask)
-        try:
-            yield statuses
-        finally:
-            ended.set()
 
 
 def test_load_brings_replicas_and_their_going_loses_no_call(run, url, app_name, capsys):
@@ -173,14 +151,6 @@ def test_a_controller_that_starts_again_scales_on_from_where_it_was(run, url, ap
 def within(decided):
     """A while after the first decision: longer than a decline takes."""
     return decided[0].at_s + 4.0
-
-
-def controller_pid():
-    try:
-        found = serve.status().instance
-    except (InstanceError, httpx.TransportError):
-        return None
-    return found.pids["controller"] if found else None
 
 
 def test_a_policy_that_raises_is_named_and_hurts_nobody(run, url, http, app_name):

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.integration.conftest import eventually
+from tests.integration.conftest import controller_pid, eventually
 from workbench import api, serve
 from workbench.errors import ReplicaUnavailableError, WorkbenchError
 from workbench.instance import list_instances
@@ -92,7 +92,7 @@ def test_everything_is_served_while_the_controller_is_away(run, http, url, app_n
 
     os.kill(pid, signal.SIGKILL)
     asked = 0
-    while not (back := _controller_pid()) or back == pid:
+    while not (back := controller_pid()) or back == pid:
         assert answers(http, url)
         assert handle.pid.remote().result(timeout_s=30) in before
         asked += 1
@@ -129,7 +129,7 @@ def test_a_replica_killed_while_the_controller_is_away_is_replaced(
 
     after = eventually(
         lambda: (
-            _controller_pid()
+            controller_pid()
             and len(now := replica_pids(app_name)) == 2
             and victim not in now
             and now
@@ -160,7 +160,7 @@ def test_a_call_in_a_replica_that_leaves_survives_the_controller(
         assert eventually(lambda: app_name not in serve.status().applications)
         pid = pids()["controller"]
         os.kill(pid, signal.SIGKILL)
-        assert eventually(lambda: (now := _controller_pid()) and now != pid)
+        assert eventually(lambda: (now := controller_pid()) and now != pid)
         gate.touch()
 
         assert answer.result(30).text == "done"
@@ -190,7 +190,7 @@ def test_a_deploy_goes_on_under_another_controller(run, http, url, app_name, tmp
         os.kill(pid, signal.SIGKILL)
         has_begun.unlink()
         assert http.post(url).text == "old"
-        assert eventually(lambda: (now := _controller_pid()) and now != pid)
+        assert eventually(lambda: (now := controller_pid()) and now != pid)
         # In a process that nobody had before: the half-made one is gone.
         assert eventually(has_begun.exists)
         assert http.post(url).text == "old"
@@ -214,7 +214,7 @@ def test_a_controller_that_cannot_start_tries_again(run, http, url):
         failed = eventually(lambda: _control_pids(found) - {before})
         assert eventually(lambda: not failed & _control_pids(found))
 
-    assert eventually(_controller_pid, within_s=60)
+    assert eventually(controller_pid, within_s=60)
     assert answers(http, url)
 
 
@@ -242,13 +242,3 @@ def _control_pids(instance):
             if psutil.Process(pid).cmdline()[0].startswith("ray::ControlProcess"):
                 found.add(pid)
     return found
-
-
-def _controller_pid():
-    from workbench.errors import InstanceError
-
-    try:
-        found = serve.status().instance
-    except (InstanceError, httpx.TransportError):
-        return None
-    return found.pids["controller"] if found else None

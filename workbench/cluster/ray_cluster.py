@@ -6,7 +6,6 @@ through here.
 """
 
 import asyncio
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -28,6 +27,7 @@ from ray.util.scheduling_strategies import (
 
 from workbench.cluster.environment import packed
 from workbench.spec.placement import GroupSpec, Inside
+from workbench.spec.replica import is_reservation
 
 __all__ = ["NAMESPACE", "Node", "Process", "RayCluster", "Reservation"]
 
@@ -36,8 +36,6 @@ _KV_NAMESPACE = b"workbench"
 _KV_MARK = b"workbench:"
 # One round of waiting for a reservation; a placement that fits takes 3-8 ms.
 _PLACEMENT_ROUND_S = 1.0
-# How reservations of replicas are called; a user's own are none of our business.
-_RESERVATION = re.compile(r"workbench-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +193,7 @@ class RayCluster:
         return [
             row["name"]
             for row in rows.values()
-            if row["state"] != "REMOVED" and _RESERVATION.fullmatch(row["name"])
+            if row["state"] != "REMOVED" and is_reservation(row["name"])
         ]
 
     async def gpu_ids(self, reservation: str, amount: float) -> tuple[str, ...]:

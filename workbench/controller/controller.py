@@ -39,6 +39,7 @@ from workbench.errors import (
 )
 from workbench.spec.application import DeployRequest
 from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.replica import reservation_of
 from workbench.spec.status import (
     ApplicationStatusOverview,
     DeployEvent,
@@ -304,7 +305,7 @@ class Controller:
             id=replica_id,
             app=action.app,
             spec=action.spec,
-            reservation=action.reservation or f"workbench-{replica_id}",
+            reservation=action.reservation or reservation_of(replica_id),
             replaces=action.replaces,
             node_id=before.node_id if before and action.reservation else "",
         )

@@ -6,6 +6,7 @@ from textwrap import indent
 
 from workbench.explanation import Explanation
 from workbench.notebook.display import View, framed, mark, prose
+from workbench.notebook.record_view import table_of
 from workbench.spec.autoscaling import ScalingRecord, ScalingRule
 
 __all__ = ["explanation_view"]
@@ -35,7 +36,7 @@ def explanation_view(told: Explanation) -> View:
         text="\n".join([*courses, *(indent(each, "  ") for each in told.lines)]),
         html=framed(
             *(f'<div class="wb-head">{escape(each)}</div>' for each in courses),
-            _table(told),
+            table_of(told, _lead),
         ),
     )
 
@@ -52,15 +53,5 @@ def _courses(told: Explanation) -> Iterable[str]:
         yield f"{name}: {course} replica{'' if counts == [1] else 's'}"
 
 
-def _table(told: Explanation) -> str:
-    titles, *rows = told.rows
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
-    body = "".join(_row(record, row) for record, row in zip(told, rows, strict=True))
-    return f'<table class="wb-table"><tr>{head}</tr>{body}</table>'
-
-
-def _row(record: ScalingRecord, row: tuple[str, ...]) -> str:
-    first, *others = row
-    cells = "".join(f"<td>{prose(cell)}</td>" for cell in others)
-    sign = mark(_KIND[record.rule])
-    return f'<tr class="wb-rule"><td>{sign}{escape(first)}</td>{cells}</tr>'
+def _lead(record: ScalingRecord, first: str) -> str:
+    return mark(_KIND[record.rule]) + escape(first)

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from workbench.explanation import SHOWN
 from workbench.notebook.arguments import (
     Names,
     Parser,
@@ -21,7 +22,6 @@ __all__ = ["CELL", "VERBS", "overview"]
 
 _LINES = 200
 _MOST_LINES = 2000
-_DECISIONS = 20
 
 
 def _cell() -> Parser:
@@ -172,13 +172,7 @@ def _logs() -> Parser:
         action="store_true",
         help="go on showing what comes, in this one output, until interrupted",
     )
-    add(
-        "--deployment",
-        metavar="D",
-        default="",
-        names=Names.DEPLOYMENT,
-        help="of one deployment only",
-    )
+    _add_deployment(parser)
     add(
         "--replica",
         metavar="R",
@@ -231,19 +225,13 @@ def _explain() -> Parser:
         "decided, by which rule, and from which figures; the newest decision last.",
     )
     _add_application(parser)
-    parser.add(
-        "--deployment",
-        metavar="D",
-        default="",
-        names=Names.DEPLOYMENT,
-        help="of one deployment only",
-    )
+    _add_deployment(parser)
     parser.add(
         "--lines",
         metavar="N",
         type=count("decisions"),
-        default=_DECISIONS,
-        help=f"show the last N decisions (default {_DECISIONS})",
+        default=SHOWN,
+        help=f"show the last N decisions (default {SHOWN})",
     )
     return parser
 
@@ -291,6 +279,16 @@ def _add_application(parser: Parser) -> None:
         metavar="APP",
         names=Names.APPLICATION,
         help="the application's name",
+    )
+
+
+def _add_deployment(parser: Parser) -> None:
+    parser.add(
+        "--deployment",
+        metavar="D",
+        default="",
+        names=Names.DEPLOYMENT,
+        help="of one deployment only",
     )
 
 

@@ -6,6 +6,7 @@ from html import escape
 from textwrap import indent
 
 from workbench.notebook.display import View, framed, mark, prose
+from workbench.notebook.record_view import table_of
 from workbench.spec.versions import Outcome, VersionRecord
 from workbench.versions import Diff, Versions
 
@@ -41,7 +42,7 @@ def versions_view(versions: Versions, readable: Callable[[str], str] = str) -> V
         ),
         html=framed(
             f'<div class="wb-head">{escape(gist)}</div>',
-            _table(versions),
+            table_of(versions, _lead),
             *map(_note, (*reasons, more)),
         ),
     )
@@ -66,20 +67,9 @@ def diff_view(diff: Diff) -> View:
     )
 
 
-def _table(versions: Versions) -> str:
-    titles, *rows = versions.rows
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
-    body = "".join(
-        _row(record, row) for record, row in zip(versions, rows, strict=True)
-    )
-    return f'<table class="wb-table"><tr>{head}</tr>{body}</table>'
-
-
-def _row(record: VersionRecord, row: tuple[str, ...]) -> str:
+def _lead(record: VersionRecord, _text: str) -> str:
     sign = mark("good" if record.is_current else _KIND[record.outcome])
-    number = f"{sign}<b>{record.number}</b>"
-    cells = "".join(f"<td>{prose(cell)}</td>" for cell in row[1:])
-    return f'<tr class="wb-rule"><td>{number}</td>{cells}</tr>'
+    return f"{sign}<b>{record.number}</b>"
 
 
 def _line(line: str) -> str:

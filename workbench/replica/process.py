@@ -271,9 +271,8 @@ def _import_until(is_wanted: asyncio.Event) -> None:
     for name in _IMPORT_AHEAD:
         if is_wanted.is_set():
             return
-        with contextlib.suppress(
-            ImportError
-        ):  # user code that needs it will hear of it
+        # User code that needs one that is missing will hear of it.
+        with contextlib.suppress(ImportError):
             importlib.import_module(name)
     limit_threads(None)
     # What a shell has loaded stays for good. Left to the collector, looking through it

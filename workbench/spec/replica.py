@@ -1,5 +1,6 @@
 """What the controller and a replica process tell each other."""
 
+import re
 from dataclasses import dataclass
 
 from workbench.spec.deployment import DeploymentOptions, Kind, Version
@@ -13,7 +14,21 @@ __all__ = [
     "Seat",
     "ShellConfig",
     "Trouble",
+    "is_reservation",
+    "reservation_of",
 ]
+
+_RESERVATION = re.compile(r"workbench-[0-9a-f]{8}")
+
+
+def reservation_of(replica_id: str) -> str:
+    """Name of the place in the cluster that a new replica holds."""
+    return f"workbench-{replica_id}"
+
+
+def is_reservation(name: str) -> bool:
+    """Whether that is one of ours; a user's own places are none of our business."""
+    return _RESERVATION.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
