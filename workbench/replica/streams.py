@@ -15,9 +15,10 @@ from typing import Generic, TypeVar
 from workbench.replica.running import Running
 from workbench.replica.threads import Threads
 
-__all__ = ["Pace", "pump"]
+__all__ = ["LONG_S", "Pace", "let_go_out", "pump"]
 
-_LONG_S = 0.0005
+LONG_S = 0.0005
+"""From here on, the next item may take so long that the last one must not wait for it."""
 # Items that a sync generator may be ahead of the sending, so that its thread and the
 # loop need not wait for each other at every item.
 _AHEAD = 8
@@ -59,7 +60,7 @@ async def _pump_async(
     try:
         async for item in items:
             await send(convert(item))
-            await _let_go_out()
+            await let_go_out()
             if running.is_abandoned:
                 return  # the generator swallowed its cancellation
     finally:
@@ -68,7 +69,7 @@ async def _pump_async(
             await close()
 
 
-async def _let_go_out() -> None:
+async def let_go_out() -> None:
     """Let the item be written now, even if the generator never waits for anything.
 
     In the first turn the channel hands it to the transport; uvloop's transports write
@@ -89,11 +90,11 @@ class Pace:
     def is_slow(self) -> bool:
         """Whether the item that was sent now took long; the first one always did."""
         before, self._item_at = self._item_at, perf_counter()
-        return self._item_at - before > _LONG_S
+        return self._item_at - before > LONG_S
 
     async def let_go_out(self) -> None:
         """Let the item be written before the generator is asked for the next."""
-        await _let_go_out()
+        await let_go_out()
         self._item_at = perf_counter()
 
 
