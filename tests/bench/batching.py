@@ -1,9 +1,10 @@
 """A 10 ms model behind `@serve.batch`: learnt waiting beside fixed settings.
 
 Load that changes under each setting, from 64 clients to 1 and back, each as fast as it is
-answered. Perfect batches would answer every client each 10 ms, were it not for the time
-that requests take on their way: "no batches" answers each 10 ms after it came, and so
-shows what of that a machine has left to give. `python -m tests.bench.batching`
+answered. Perfect batches hold all clients, always: "told how many" waits for exactly as
+many items as there are clients, which no server knows. It cannot answer each client every
+10 ms, since no request is on its way while the model runs; "no batches" can, as far as the
+machine has that to give. `python -m tests.bench.batching`
 """
 
 from statistics import mean
@@ -16,7 +17,9 @@ from tests.bench.report import publish
 
 MODEL_S = 0.010
 CLIENTS = (64, 8, 1, 8, 64, 1)
+PERFECT = "told how many"
 SETTINGS: dict[str, dict[str, object]] = {
+    PERFECT: {"size": "clients", "wait": 0.5},
     "no batches": {"size": 0, "wait": 0},
     "auto": {"size": 64, "wait": "auto"},
     "64, no wait": {"size": 64, "wait": 0},
@@ -33,23 +36,35 @@ Seen = dict[int, list[Load]]
 
 
 def measure(url: str, setting: dict[str, object], seen: Seen) -> None:
-    """Set it once, and let the load change."""
-    httpx.put(url, json=setting, timeout=60).raise_for_status()
+    """Set it once, unless it is to be told of the load, and let the load change."""
+    tune(url, setting, CLIENTS[0])
     for clients in CLIENTS:
+        if setting["size"] == "clients":
+            tune(url, setting, clients)
         load = post_json(url, connections=clients, seconds=SECONDS)
         seen.setdefault(clients, []).append(load)
 
 
-def row(name: str, seen: Seen) -> dict[str, object]:
-    """One setting: its shares of what perfect batches would give."""
-    shares = {
-        clients: mean(load.rate for load in loads) * MODEL_S / clients
-        for clients, loads in seen.items()
-    }
+def tune(url: str, setting: dict[str, object], clients: int) -> None:
+    """Have batches wait by the setting."""
+    size = setting["size"] if setting["size"] != "clients" else clients
+    httpx.put(url, json={**setting, "size": size}, timeout=60).raise_for_status()
+
+
+def rates(seen: Seen) -> dict[int, float]:
+    """Answers a second with so many clients."""
+    return {n: mean(load.rate for load in loads) for n, loads in seen.items()}
+
+
+def row(name: str, seen: Seen, perfect: Seen) -> dict[str, object]:
+    """One setting: what it gives, beside what perfect batches give."""
+    rate, best = rates(seen), rates(perfect)
+    shares = {clients: rate[clients] / best[clients] for clients in rate}
     return {
         "size, wait": name,
         **{f"{clients} clients": share for clients, share in shares.items()},
         "mean": mean(shares.values()),
+        "of one each 10 ms, 64 clients": rate[64] * MODEL_S / 64,
         "p50 ms, 64 clients": mean(load.p50_ms for load in seen[64]),
         "p50 ms, 1 client": mean(load.p50_ms for load in seen[1]),
         "failed": sum(load.failures for loads in seen.values() for load in loads),
@@ -64,7 +79,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             for name, setting in SETTINGS.items():
                 measure(f"{ours}/", setting, found[name])
-    rows = [row(name, seen) for name, seen in found.items()]
+    rows = [row(name, seen, found[PERFECT]) for name, seen in found.items()]
     publish("batching", rows, "Shares of what perfect batches give.")
 
 
