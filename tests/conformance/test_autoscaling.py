@@ -106,6 +106,7 @@ def test_auto(serve, run, running):
 
 
 @behaviour("§8", "a first deploy has initial_replicas, a later one what there are")
+@differs("a changed deploy that gives initial_replicas begins with these again")
 def test_initial(serve, run, running, eventually):
     run(make_slow(serve, **NEVER_DOWN, initial_replicas=2, max_replicas=4).bind())
     assert eventually(lambda: running() == 2)

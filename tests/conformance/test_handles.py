@@ -389,7 +389,18 @@ def test_transport_options(serve, run):
     assert (handle.deployment_name, other.deployment_name) == ("Model", "Model")
     assert other.remote({"a": 1}).result() == {"a": 1}
     assert handle.is_initialized
-    with pytest.raises(ValueError):
-        handle.options(request_serialization="smoke").remote(1).result()
     with pytest.raises(TypeError):
         handle.options(no_such_option=1)
+
+
+@behaviour("§3", "a serialization that there is not is refused")
+@differs("it is passed over, unless calls go by gRPC")
+def test_no_such_serialization(serve, run):
+    @serve.deployment
+    def model(value):
+        return value
+
+    handle = run(model.bind())
+
+    with pytest.raises(ValueError):
+        handle.options(request_serialization="smoke").remote(1).result()
