@@ -28,6 +28,7 @@ from workbench.deployment import Application
 from workbench.explanation import Explanation
 from workbench.handle import DeploymentHandle
 from workbench.spec.application import Owner
+from workbench.spec.autoscaling import AutoscalingPolicy
 from workbench.spec.events import Event
 from workbench.spec.gate import Gate
 from workbench.spec.logging_config import LoggingSpec
@@ -74,6 +75,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
     gate: Gate | None = None,
     checks: Sequence[Callable[..., object]] = (),
     logging_config: LoggingSpec | None = None,
+    autoscaling_policy: AutoscalingPolicy | None = None,
     on_event: Callable[[DeployEvent], None] = lambda _: None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Deployed:
@@ -97,6 +99,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         checks=checks,
         root=project_root(),
         logging_config=logging_config or logging_default(),
+        autoscaling_policy=autoscaling_policy,
     )
     deployed = send(
         made,

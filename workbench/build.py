@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from workbench.code.directories import contents, located
-from workbench.code.policies import ship_policy
+from workbench.code.policies import ship_application_policy, ship_policy
 from workbench.code.ship import Shipment, ship, ship_functions
 from workbench.deployment import Application, Deployment
 from workbench.handle import DeploymentHandle
@@ -19,6 +19,7 @@ from workbench.spec.application import (
     Owner,
     check_route_prefix,
 )
+from workbench.spec.autoscaling import AutoscalingPolicy
 from workbench.spec.deployment import DeploymentOptions, DeploymentSpec, Kind, Version
 from workbench.spec.gate import Gate
 from workbench.spec.logging_config import LoggingSpec
@@ -54,11 +55,13 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
     root: Path,
     adjust: Adjust = lambda _, made: made,
     logging_config: LoggingSpec | None = None,
+    autoscaling_policy: AutoscalingPolicy | None = None,
 ) -> Build:
     """Ship every deployment that `app` reaches; `root` holds its local modules.
 
     `adjust` is shown each deployment with its name and may change its options;
-    `logging_config` is for those that have none of their own.
+    `logging_config` is for those that have none of their own, and `autoscaling_policy`
+    takes the place of those that they have.
 
     Raises:
         TypeError: `app` is no application.
@@ -86,6 +89,7 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
         ingress=graph.names[id(app)],
         deployments=tuple(graph.specs),
         owner=owner or Owner(),
+        autoscaling_policy=graph.ship_policy(autoscaling_policy),
     )
     return Build(
         request=DeployRequest(
@@ -208,6 +212,15 @@ class _Graph:
             self.keep(code)
         return replace(options, autoscaling_config=replace(scaling, policy=policy))
 
+    def ship_policy(self, given: AutoscalingPolicy | None) -> AutoscalingPolicy | None:
+        """The application's own autoscaling policy as it travels."""
+        if given is None:
+            return None
+        policy, code = ship_application_policy(given, self._root)
+        self.keep(code)
+        self.warnings += _outvoted(self.specs)
+        return policy
+
     def keep(self, blob: bytes) -> str:
         """Have a blob sent along; gives its id."""
         blob_id = hashlib.sha256(blob).hexdigest()[:32]
@@ -222,6 +235,20 @@ class _Graph:
                 "Call the others through handles, or deploy them as applications."
             )
             raise ValueError(msg)
+
+
+def _outvoted(specs: Sequence[DeploymentSpec]) -> Iterator[str]:
+    """What an application's autoscaling policy leaves without effect, or lacks."""
+    configs = {spec.name: spec.options.autoscaling_config for spec in specs}
+    scaled = {name: config for name, config in configs.items() if config is not None}
+    if not scaled:
+        yield (
+            "autoscaling_policy has no effect: no deployment of the application has an "
+            "autoscaling_config."
+        )
+    for name, config in scaled.items():
+        if config.policy != AutoscalingPolicy():
+            yield f"{name!r} has a policy of its own; the application's takes its place."
 
 
 def _without_effect(name: str, options: DeploymentOptions) -> Iterator[str]:

@@ -14,11 +14,13 @@ import msgspec
 from workbench import api
 from workbench.api import Deployed
 from workbench.build import Build, build
+from workbench.code.policies import ship_application_policy
 from workbench.deployment import Deployment
 from workbench.errors import ConfigError
 from workbench.import_path import load_application
 from workbench.serve.config import grpc_options, http_options
 from workbench.spec.application import Owner
+from workbench.spec.autoscaling import AutoscalingPolicy, parse_policy
 from workbench.spec.config_file import ConfigFile, DeclaredApplication, read_config
 from workbench.spec.deployment import ActorOptions, DeploymentOptions
 from workbench.spec.routing import RoutingSpec
@@ -139,6 +141,7 @@ def _build(app: DeclaredApplication, path: str, declared: Declared) -> Build:
     target = load_application(app.import_path, app.args, root)
     logging_config = app.logging_config or declared.config.logging_config
     overrides = _Overrides(app, path, logging_config)
+    policy = _policy(app, path, root)
     made = build(
         target,
         name=app.name,
@@ -146,11 +149,26 @@ def _build(app: DeclaredApplication, path: str, declared: Declared) -> Build:
         owner=Owner(notebook=str(declared.path)),
         root=root,
         adjust=overrides.adjust,
+        autoscaling_policy=policy,
     )
     overrides.check_all_used(
         [each.name for each in made.request.application.deployments]
     )
     return made
+
+
+def _policy(
+    app: DeclaredApplication, path: str, root: Path
+) -> AutoscalingPolicy | None:
+    """Who proposes for the whole application."""
+    try:
+        policy = parse_policy(app.autoscaling_policy or None)
+        if policy is not None:
+            ship_application_policy(policy, root)  # what is wrong with it has its place
+    except (TypeError, ValueError) as error:
+        msg = f"{path}.autoscaling_policy: {error}"
+        raise ConfigError(msg) from None
+    return policy
 
 
 def _working_dir(app: DeclaredApplication, path: str) -> Path | None:

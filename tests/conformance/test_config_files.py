@@ -23,6 +23,14 @@ MODULE = """
             return " ".join([self.word, *self.names])
 
     app = Speaker.bind()
+    pair = Speaker.options(name="Front").bind(Speaker.options(name="Back").bind())
+
+    def together(contexts):
+        # As many of each as are decided on together, step by step.
+        steps = {{key: ctx.policy_state.get("step", 0) + 1 for key, ctx in contexts.items()}}
+        assert {{key.name for key in contexts}} <= {{"Front", "Back"}}
+        numbers = {{key: min(step, len(contexts)) for key, step in steps.items()}}
+        return numbers, {{key: {{"step": step}} for key, step in steps.items()}}
 
     def by_dict(args):
         return Speaker.bind(args["name"])
@@ -111,6 +119,28 @@ def test_build(elsewhere, project, says, name):
     elsewhere("run", "--non-blocking", "-d", project, path)
 
     assert says("code")
+
+
+@behaviour("§8", "an application's policy decides on all its deployments together")
+def test_application_policy(declare, serve, name, eventually):
+    config = (
+        "{max_replicas: 3, upscale_delay_s: 0, metrics_interval_s: 0.5, "
+        "look_back_period_s: 1}"
+    )
+    declare(
+        "import_path: declared:pair",
+        "autoscaling_policy: {policy_function: 'declared:together'}",
+        "deployments:",
+        f"- {{name: Front, autoscaling_config: {config}}}",
+        f"- {{name: Back, autoscaling_config: {config}}}",
+    )
+
+    def counts():
+        app = serve.status().applications.get(name)
+        found = app.deployments.values() if app else ()
+        return [each.replica_states.get("RUNNING", 0) for each in found]
+
+    assert eventually(lambda: counts() == [2, 2], within_s=120)
 
 
 @behaviour("§11.1", "a file that cannot be is refused, with the field's name")

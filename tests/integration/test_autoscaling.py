@@ -181,6 +181,49 @@ def test_a_class_is_a_policy_and_remembers(run, app_name):
     assert eventually(lambda: deployment_of(app_name).replica_states == {"RUNNING": 2})
 
 
+def test_a_policy_of_the_application_decides_on_all_its_deployments(run, app_name):
+    def together(contexts, most):
+        # With one of them alone there would be one of each.
+        assert {key.app_name for key in contexts} == {contexts_app(contexts)}
+        return {key: len(contexts) * most for key in contexts}, None
+
+    def contexts_app(contexts):
+        return next(iter(contexts.values())).app_name
+
+    @serve.deployment(
+        autoscaling_config={**QUICK, "max_replicas": 2},
+        ray_actor_options={"num_cpus": 0.1},
+    )
+    class Leaf:
+        def __call__(self):
+            return "leaf"
+
+    @serve.deployment(
+        autoscaling_config={**QUICK, "max_replicas": 3},
+        ray_actor_options={"num_cpus": 0.1},
+    )
+    class Root:
+        def __init__(self, leaf):
+            self.leaf = leaf
+
+    policy = {"policy_function": together, "policy_kwargs": {"most": 1}}
+    run(Root.bind(Leaf.bind()), autoscaling_policy=policy)
+
+    def counts():
+        found = serve.status().applications[app_name].deployments
+        return {name: each.replica_states for name, each in found.items()}
+
+    two = {"RUNNING": 2}
+    assert eventually(lambda: counts() == {"Root": two, "Leaf": two})
+    told = [each for each in serve.explain(app_name) if each.proposed == 2]
+    assert {each.deployment for each in told} == {"Root", "Leaf"}
+    assert {each.policy.rpartition(".")[2] for each in told} == {
+        "together of the application"
+    }
+    assert {each.rule for each in told} == {"grew", "fits"}
+    assert "together of the application" in repr(serve.explain(app_name))
+
+
 def test_a_hand_leads_within_the_bounds(run, app_name):
     run(make_slow(max_replicas=3, downscale_delay_s=600.0).bind())
 

@@ -15,9 +15,9 @@ from workbench.controller.signals import Signal
 from workbench.errors import PolicyError
 from workbench.spec.autoscaling import (
     AutoscalingConfig,
-    AutoscalingContext,
     AutoscalingPolicy,
 )
+from workbench.spec.autoscaling_context import AutoscalingContext, DeploymentID
 
 pytestmark = [pytest.mark.ray, pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -27,7 +27,7 @@ QUICK = AutoscalingConfig(max_replicas=9, look_back_period_s=1.0, upscale_delay_
 
 def context(**changes):
     return AutoscalingContext(
-        deployment_id="app#d",
+        deployment_id=DeploymentID("d", "app"),
         deployment_name="d",
         app_name="app",
         config=QUICK,
@@ -63,12 +63,12 @@ def hangs_when_asked_to(ctx):
 
 async def test_one_that_hangs_is_ended_in_time_and_begins_anew(started):
     process = started(hangs_when_asked_to)
-    assert await process.ask(context()) == 3
+    assert await process.ask([context()]) == {"app#d": 3}
 
     with pytest.raises(PolicyError, match="longer than 1 s"):
-        await process.ask(context(total_num_requests=101.0))
+        await process.ask([context(total_num_requests=101.0)])
 
-    assert await process.ask(context()) == 3
+    assert await process.ask([context()]) == {"app#d": 3}
 
 
 def ends_its_process(ctx):
@@ -88,20 +88,27 @@ def prints_and_answers(ctx, number):
 
 async def test_how_one_fails_is_said_and_what_it_prints_is_no_answer(started):
     with pytest.raises(PolicyError, match="ended before it answered"):
-        await started(ends_its_process).ask(context())
+        await started(ends_its_process).ask([context()])
     with pytest.raises(PolicyError, match="A policy returns"):
-        await started(says_nothing).ask(context())
-    assert await started(prints_and_answers, number=2.5).ask(context()) == 2.5
+        await started(says_nothing).ask([context()])
+    talker = started(prints_and_answers, number=2.5)
+    assert await talker.ask([context()]) == {"app#d": 2.5}
 
 
 class FakePlant:
-    """Two deployments, one of them with a policy that hangs."""
+    """Two applications; the policy of one, or of its deployment, hangs."""
 
-    def __init__(self, policy):
-        hanging = replace(QUICK, policy=policy)
+    def __init__(self, policy, *, is_for_all):
+        config = QUICK if is_for_all else replace(QUICK, policy=policy)
         self.deployments = [
-            Autoscaled(app="app", deployment="hangs", config=hanging, wanted=1),
-            Autoscaled(app="app", deployment="other", config=QUICK, wanted=1),
+            Autoscaled(
+                app="a",
+                deployment="hangs",
+                config=config,
+                wanted=1,
+                app_policy=policy if is_for_all else None,
+            ),
+            Autoscaled(app="b", deployment="other", config=QUICK, wanted=1),
         ]
 
     def autoscaled(self):
@@ -114,17 +121,18 @@ class FakePlant:
         ]
 
 
-def hangs(ctx):
+def hangs(shown):
     import threading
 
     threading.Event().wait()
 
 
-async def test_while_one_hangs_the_others_are_scaled():
+@pytest.mark.parametrize("is_for_all", [False, True])
+async def test_while_one_hangs_the_others_are_scaled(is_for_all):
     policy, code = ship_policy(AutoscalingPolicy(policy_function=hangs), Path.cwd())
-    plant = FakePlant(policy)
+    plant = FakePlant(policy, is_for_all=is_for_all)
     autoscaler = Autoscaler(plant, lambda _: code, lambda *_: None)
-    busy = {"app#hangs": Signal(in_flight=12), "app#other": Signal(in_flight=12)}
+    busy = {"a#hangs": Signal(in_flight=12), "b#other": Signal(in_flight=12)}
     try:
         async with asyncio.timeout(PATIENCE_S):
             for beat in range(20):

@@ -29,6 +29,9 @@ MODULE = """
     unbound = Root
     number = 7
 
+    def together(contexts, most):
+        return {key: most for key in contexts}, None
+
     def from_dict(args):
         return Root.bind(Leaf.bind(), args["greeting"])
 
@@ -127,6 +130,45 @@ def test_the_nearest_logging_config_counts(project):
         for name, spec in deployments(built).items()
     }
     assert levels == {"Root": "WARNING", "Leaf": "DEBUG"}
+
+
+def test_a_policy_of_the_whole_application_travels_with_it(project):
+    text = """
+        applications:
+        - import_path: declared_app:app
+          autoscaling_policy:
+            policy_function: declared_app:together
+            policy_kwargs: {most: 3}
+          deployments:
+          - name: Leaf
+            autoscaling_config: {max_replicas: 4, policy: {policy_function: latency, policy_kwargs: {target_ms: 50}}}
+    """
+    (built,) = declared(project, text).build()
+
+    app = built.request.application
+    policy = app.autoscaling_policy
+    assert (policy.policy_function, policy.policy_kwargs) == ("together", {"most": 3})
+    assert policy.code in built.request.blobs
+    assert app.blob_ids() <= built.request.blobs.keys()
+    assert built.warnings == (
+        "'Leaf' has a policy of its own; the application's takes its place.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "text"),
+    [
+        ("{policy_function: latency, policy_kwargs: {target_ms: 5}}", "one deployment"),
+        ("{policy_function: 'declared_app:nothing'}", "no function or class 'nothing'"),
+        ("{function: 'declared_app:together'}", "it has no 'function'"),
+        ("{policy_function: nowhere}", "There is no autoscaling policy 'nowhere'"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused_with_its_place(project, policy, text):
+    head = "applications: [{import_path: 'declared_app:app', autoscaling_policy: "
+
+    with pytest.raises(ConfigError, match=rf"\[0\].autoscaling_policy: .*{text}"):
+        declared(project, head + policy + "}]").build()
 
 
 def test_an_unchanged_file_is_an_unchanged_version(project):

@@ -13,7 +13,7 @@ from workbench.code.services import importable
 from workbench.code.ship import ship_functions
 from workbench.spec.autoscaling import POLICIES, AutoscalingPolicy
 
-__all__ = ["ship_policy"]
+__all__ = ["ship_application_policy", "ship_policy"]
 
 # Ray Serve's paths, ours, and the functions behind the names: by the last part.
 _OURS = {
@@ -49,6 +49,24 @@ def ship_policy(
     shown = getattr(function, "__qualname__", type(function).__name__)
     blob_id = hashlib.sha256(code).hexdigest()[:32]
     return replace(policy, policy_function=shown, code=blob_id), code
+
+
+def ship_application_policy(
+    policy: AutoscalingPolicy, root: Path
+) -> tuple[AutoscalingPolicy, bytes]:
+    """The same for one that proposes for a whole application.
+
+    Raises:
+        ValueError: it is one of ours, which propose for one deployment.
+    """
+    shipped, code = ship_policy(policy, root)
+    if not shipped.code:
+        msg = (
+            f"{shipped.policy_function!r} proposes for one deployment, not for an "
+            "application: name it in each deployment's autoscaling_config, as policy."
+        )
+        raise ValueError(msg)
+    return shipped, code
 
 
 def _name_of_ours(function: object) -> str | None:

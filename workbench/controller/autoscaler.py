@@ -8,7 +8,7 @@ waits there for nothing: users' policies run in processes of their own.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from workbench.controller.policy_process import PolicyProcess
@@ -17,11 +17,11 @@ from workbench.controller.scaling_policies import BUILT_IN
 from workbench.controller.signals import Signal
 from workbench.errors import PolicyError
 from workbench.spec.autoscaling import (
-    AutoscalingContext,
     AutoscalingPolicy,
     ScalingRecord,
     ScalingRule,
 )
+from workbench.spec.autoscaling_context import AutoscalingContext
 from workbench.wire.messages import Wake
 
 __all__ = ["Autoscaler", "Plant"]
@@ -53,6 +53,7 @@ class Autoscaler:
         self._note = note
         self._scalers: dict[str, Scaler] = {}
         self._policies: dict[str, tuple[AutoscalingPolicy, PolicyProcess]] = {}
+        """By what they are asked about, as `_asking` is."""
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._said: dict[str, str] = {}
         """How a policy failed last, so that its log holds each failure once."""
@@ -63,11 +64,14 @@ class Autoscaler:
         self._ticks += 1
         those = {each.key: each for each in self._plant.autoscaled()}
         self._forget_others(those)
+        together: dict[str, list[Autoscaled]] = {}
         for key, it in those.items():
             scaler = self._scalers.setdefault(key, Scaler())
             scaler.see(it, signals.get(key, Signal()), now)
-            if self._ticks > _BLIND_TICKS:
-                self._judge(it, scaler, now)
+            together.setdefault(it.asked_with, []).append(it)
+        if self._ticks > _BLIND_TICKS:
+            for group in together.values():
+                self._judge(group, now)
 
     def wake(self, _router: str, told: Wake) -> None:
         """A call waits for a deployment without replicas."""
@@ -106,18 +110,26 @@ class Autoscaler:
         """End every policy's process."""
         self._forget_others({})
 
-    def _judge(self, it: Autoscaled, scaler: Scaler, now: float) -> None:
-        policy = it.config.policy
-        if it.wanted == 0 and scaler.is_called():
-            # At once, whatever the policy may say to it later.
-            self._apply(it, scaler.conclude(it, 0.0, now))
-        elif policy.code:
-            self._ask_later(it, scaler, now)
+    def _judge(self, group: Sequence[Autoscaled], now: float) -> None:
+        """Decide on those that share a policy: one, or all of an application."""
+        # At once, whatever the policy may say to it later.
+        woken = [it for it in group if self._wakes(it, now)]
+        if len(woken) == len(group):
+            return
+        if group[0].policy.code:
+            self._ask_later(group, now)
         else:
-            self._ask_ours(it, scaler, now)
+            self._ask_ours(group[0], now)
 
-    def _ask_ours(self, it: Autoscaled, scaler: Scaler, now: float) -> None:
-        policy = it.config.policy
+    def _wakes(self, it: Autoscaled, now: float) -> bool:
+        scaler = self._scalers[it.key]
+        if it.wanted or not scaler.is_called():
+            return False
+        self._apply(it, scaler.conclude(it, 0.0, now))
+        return True
+
+    def _ask_ours(self, it: Autoscaled, now: float) -> None:
+        policy, scaler = it.policy, self._scalers[it.key]
         context = scaler.context(it, now)
         try:
             propose = BUILT_IN[str(policy.policy_function)]
@@ -127,31 +139,45 @@ class Autoscaler:
             return
         self._apply(it, scaler.conclude(it, proposed, now))
 
-    def _ask_later(self, it: Autoscaled, scaler: Scaler, now: float) -> None:
+    def _ask_later(self, group: Sequence[Autoscaled], now: float) -> None:
         """Ask a user's policy, unless it still thinks about the last question."""
-        if it.key in self._asking:
+        about = group[0].asked_with
+        if about in self._asking:
             return
-        work = self._ask(it.key, self._process_of(it), scaler.context(it, now))
-        task = self._asking[it.key] = asyncio.ensure_future(work)
-        task.add_done_callback(lambda _: self._asking.pop(it.key, None))
+        contexts = [self._scalers[it.key].context(it, now) for it in group]
+        work = self._ask(about, self._process_of(group[0]), contexts)
+        task = self._asking[about] = asyncio.ensure_future(work)
+        task.add_done_callback(lambda _: self._asking.pop(about, None))
 
     async def _ask(
-        self, key: str, process: PolicyProcess, context: AutoscalingContext
+        self, about: str, process: PolicyProcess, contexts: list[AutoscalingContext]
     ) -> None:
-        proposed, failure = 0.0, ""
+        proposed: Mapping[str, float] = {}
+        failure = ""
         try:
-            proposed = await process.ask(context)
+            proposed = await process.ask(contexts)
         except PolicyError as error:
             failure = error.message
         now = time.time()
         # As it is by now.
         for it in self._plant.autoscaled():
-            if it.key == key and (scaler := self._scalers.get(key)):
-                if failure:
-                    self._fail(it, scaler, failure, now)
-                else:
-                    self._said.pop(key, None)
-                    self._apply(it, scaler.conclude(it, proposed, now))
+            scaler = self._scalers.get(it.key)
+            if it.asked_with != about or scaler is None:
+                continue
+            if failure:
+                self._fail(it, scaler, failure, now)
+            else:
+                self._said.pop(it.key, None)
+                self._take(it, scaler, proposed.get(it.key), now)
+
+    def _take(
+        self, it: Autoscaled, scaler: Scaler, proposed: float | None, now: float
+    ) -> None:
+        if proposed is not None:
+            self._apply(it, scaler.conclude(it, proposed, now))
+            return
+        scaler.hold(it, ScalingRule.FITS, "the policy said no number for it", now)
+        self._apply(it, it.config.clamp(it.wanted))
 
     def _fail(self, it: Autoscaled, scaler: Scaler, failure: str, now: float) -> None:
         """The number stays; the reason is seen in the status, the rest in its log."""
@@ -159,7 +185,10 @@ class Autoscaler:
         scaler.hold(it, ScalingRule.POLICY_FAILED, lines[-1], now)
         if self._said.get(it.key) != failure:
             self._said[it.key] = failure
-            text = f"The autoscaling policy failed; {it.wanted} replicas stay.\n"
+            text = (
+                f"The autoscaling policy {it.policy_name} failed; "
+                f"{it.wanted} replicas stay.\n"
+            )
             self._note((it.app, it.deployment), "", text + failure.rstrip())
         # Within its bounds it must be also while its policy does not say so.
         self._apply(it, it.config.clamp(it.wanted))
@@ -170,21 +199,22 @@ class Autoscaler:
             self._plant.rescale(it.app, it.deployment, wanted)
 
     def _process_of(self, it: Autoscaled) -> PolicyProcess:
-        policy = it.config.policy
-        known = self._policies.get(it.key)
+        policy, about = it.policy, it.asked_with
+        known = self._policies.get(about)
         if known is not None and known[0] == policy:
             return known[1]
         if known is not None:
             known[1].end()
-        made = PolicyProcess(policy, self._code(policy.code))
-        self._policies[it.key] = policy, made
+        code, is_for_all = self._code(policy.code), it.app_policy is not None
+        made = PolicyProcess(policy, code, is_for_all=is_for_all)
+        self._policies[about] = policy, made
         return made
 
     def _forget_others(self, those: Mapping[str, Autoscaled]) -> None:
         for key in [key for key in self._scalers if key not in those]:
             del self._scalers[key]
             self._said.pop(key, None)
-        for key, (_, process) in list(self._policies.items()):
-            if key not in those or not those[key].config.policy.code:
-                process.end()
-                del self._policies[key]
+        asked = {it.asked_with for it in those.values() if it.policy.code}
+        for about in [each for each in self._policies if each not in asked]:
+            _, process = self._policies.pop(about)
+            process.end()

@@ -47,7 +47,15 @@ def _changes(old: ApplicationSpec, new: ApplicationSpec) -> dict[str, str]:
     }
     if old.route_prefix != new.route_prefix:
         changes["route"] = f"{old.route_prefix} → {new.route_prefix}"
+    if old.autoscaling_policy != new.autoscaling_policy:
+        changes["autoscaling_policy"] = _policy_change(old, new)
     return {name: text for name, text in changes.items() if text}
+
+
+def _policy_change(old: ApplicationSpec, new: ApplicationSpec) -> str:
+    if old.autoscaling_policy is None or new.autoscaling_policy is None:
+        return "removed" if new.autoscaling_policy is None else "added"
+    return "changed"
 
 
 def _source_diff(before: Record, after: Record, blob: ReadBlob) -> str:

@@ -42,7 +42,7 @@ class Record:
         if not self.is_kept:
             return set()
         checks = {self.request.gate.checks} - {""}
-        return _blob_ids(self.request.application) | checks
+        return self.request.application.blob_ids() | checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,10 +218,6 @@ def _identity(spec: DeploymentSpec) -> str:
 
 def _parts(version: Version) -> tuple[str, ...]:
     return version.code, version.init, version.placement, version.config
-
-
-def _blob_ids(app: ApplicationSpec) -> set[str]:
-    return {each for spec in app.deployments for each in spec.blob_ids()}
 
 
 def _last_versions(records: tuple[Record, ...], most: int) -> tuple[Record, ...]:

@@ -10,12 +10,14 @@ import contextlib
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from workbench.controller.policy_main import PolicyAnswer, PolicyCode
 from workbench.errors import PolicyError
-from workbench.spec.autoscaling import AutoscalingContext, AutoscalingPolicy
+from workbench.spec.autoscaling import AutoscalingPolicy
+from workbench.spec.autoscaling_context import AutoscalingContext
 
 __all__ = ["PolicyProcess"]
 
@@ -28,10 +30,17 @@ class PolicyProcess:
     """Starts with the first question; one question at a time."""
 
     def __init__(
-        self, policy: AutoscalingPolicy, code: bytes, *, limit_s: float = 5.0
+        self,
+        policy: AutoscalingPolicy,
+        code: bytes,
+        *,
+        is_for_all: bool = False,
+        limit_s: float = 5.0,
     ) -> None:
         self._told = PolicyCode(
-            code=base64.b64encode(code).decode(), kwargs=policy.policy_kwargs
+            code=base64.b64encode(code).decode(),
+            kwargs=policy.policy_kwargs,
+            is_for_all=is_for_all,
         )
         self._limit_s = limit_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -39,13 +48,15 @@ class PolicyProcess:
         self._lock = threading.Lock()
         self._life = 0
 
-    async def ask(self, context: AutoscalingContext) -> float:
-        """The number of replicas that the policy proposes.
+    async def ask(self, contexts: Sequence[AutoscalingContext]) -> Mapping[str, float]:
+        """The numbers of replicas that the policy proposes, by `application#deployment`.
+
+        One that is for a whole application may leave some of them out.
 
         Raises:
             PolicyError: it raised, ended, said nothing in time, or no number.
         """
-        question = msgspec.json.encode(context) + b"\n"
+        question = msgspec.json.encode(contexts) + b"\n"
         limit_s = self._limit_s + (0.0 if self._process else _START_S)
         asking = asyncio.ensure_future(
             asyncio.to_thread(self._ask, question, self._life)
@@ -66,7 +77,7 @@ class PolicyProcess:
         answer = msgspec.json.decode(line, type=PolicyAnswer)
         if answer.error:
             raise PolicyError(answer.error)
-        return answer.number
+        return answer.numbers
 
     def end(self) -> None:
         """End the process, whatever it does; nothing happens if there is none."""

@@ -15,10 +15,11 @@ from workbench.controller.signals import Load, Signal, SignalWindow
 from workbench.controller.target import Target
 from workbench.spec.autoscaling import (
     AutoscalingConfig,
-    AutoscalingContext,
+    AutoscalingPolicy,
     ScalingRecord,
     ScalingRule,
 )
+from workbench.spec.autoscaling_context import AutoscalingContext, DeploymentID
 
 __all__ = ["Autoscaled", "Scaler", "autoscaled"]
 
@@ -45,11 +46,29 @@ class Autoscaled:
     wanted: int
     running: tuple[str, ...] = ()
     """Ids of the replicas that serve."""
+    app_policy: AutoscalingPolicy | None = None
+    """The application's, which takes the place of its own."""
 
     @property
     def key(self) -> str:
         """As in the routing table."""
         return f"{self.app}#{self.deployment}"
+
+    @property
+    def policy(self) -> AutoscalingPolicy:
+        """Who is asked about it."""
+        return self.app_policy or self.config.policy
+
+    @property
+    def policy_name(self) -> str:
+        """The same as it is shown."""
+        of = " of the application" if self.app_policy else ""
+        return f"{self.policy.policy_function}{of}"
+
+    @property
+    def asked_with(self) -> str:
+        """The same for all deployments about which one question is put."""
+        return f"{self.app}#" if self.app_policy else self.key
 
 
 def autoscaled(target: Target, observed: Observed) -> list[Autoscaled]:
@@ -65,6 +84,7 @@ def autoscaled(target: Target, observed: Observed) -> list[Autoscaled]:
                 for each in observed.of(name)
                 if each.spec.name == spec.name and each.state in ROUTED
             ),
+            app_policy=app.spec.autoscaling_policy,
         )
         for name, app in target.applications.items()
         for spec in app.deployments
@@ -98,7 +118,7 @@ class Scaler:
         last, stats = self._window.last, self._window.stats()
         aggregate = _AGGREGATE[it.config.aggregation_function]
         return AutoscalingContext(
-            deployment_id=it.key,
+            deployment_id=DeploymentID(it.deployment, it.app),
             deployment_name=it.deployment,
             app_name=it.app,
             config=it.config,
@@ -177,6 +197,7 @@ class Scaler:
             before=it.wanted,
             running=len(it.running),
             wanted=made.wanted,
+            policy=it.policy_name,
             proposed=None if proposed is None else round(proposed, 3),
             ongoing=round(self._window.ongoing(it.config.aggregation_function), 2),
             queued=last.queued,

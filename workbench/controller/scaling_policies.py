@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from workbench.spec.autoscaling import AutoscalingContext
+from workbench.spec.autoscaling_context import AutoscalingContext
 
 __all__ = ["BUILT_IN", "Proposal", "latency", "queue_length", "schedule"]
 

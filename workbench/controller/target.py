@@ -149,12 +149,11 @@ class Target:
         specs = [
             spec
             for app in self.applications.values()
-            for source in (app.spec, app.last_live)
-            if source is not None
-            for spec in source.deployments
+            for spec in (app.spec, app.last_live)
+            if spec is not None
         ]
         checks = {app.gate.checks for app in self.applications.values()} - {""}
-        return {each for spec in specs for each in spec.blob_ids()} | checks
+        return checks.union(*(spec.blob_ids() for spec in specs))
 
     def _with(self, app: ApplicationTarget) -> "Target":
         return Target(applications={**self.applications, app.spec.name: app})

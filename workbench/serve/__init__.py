@@ -33,6 +33,7 @@ from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
 from workbench.serve.many import RunTarget, run_all, shutdown_async
 from workbench.serve.refused import check_options, check_proxy_location, missing_name
+from workbench.spec.autoscaling import AutoscalingPolicy, parse_policy
 from workbench.spec.gate import Gate, Guard, checks_in
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions as HttpSpec
@@ -128,6 +129,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     smoke: object = (),
     guard: object = None,
     logging_config: LoggingSpec | dict[str, object] | None = None,
+    autoscaling_policy: AutoscalingPolicy | dict[str, object] | None = None,
     local_testing_mode: bool = False,
     _local_testing_mode: bool = False,
     **others: object,
@@ -137,6 +139,8 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     The same name again is an update in place: only what changed moves, and no request
     is lost. With `blocking` it then waits for Ctrl-C. Starts an instance if none runs.
     `logging_config` says how its replicas log (`workbench.serve.schema.LoggingConfig`).
+    `autoscaling_policy` proposes for all its autoscaled deployments together, in place
+    of their own (`workbench.serve.config.AutoscalingPolicy`).
     With `local_testing_mode` it runs in this process instead, without Ray and HTTP.
 
     A new version must stand its gate, or what served before serves again and a GateError
@@ -163,6 +167,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
         gate=Gate.parse(smoke, guard),
         checks=checks_in(smoke),
         logging_config=parse_logging(logging_config),
+        autoscaling_policy=parse_policy(autoscaling_policy),
         on_progress=_log.info,
     )
     for warning in deployed.warnings:

@@ -5,11 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from workbench.spec.autoscaling import (
-    AutoscalingConfig,
-    AutoscalingContext,
-    AutoscalingPolicy,
-)
+from workbench.spec.autoscaling import AutoscalingConfig, AutoscalingPolicy
+from workbench.spec.autoscaling_context import AutoscalingContext, DeploymentID
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions as HttpSpec
 from workbench.spec.routing import BackpressureSpec, RoutingSpec, parse_routing
@@ -19,6 +16,7 @@ __all__ = [
     "AutoscalingContext",
     "AutoscalingPolicy",
     "BackpressureConfig",
+    "DeploymentID",
     "HTTPOptions",
     "ProxyLocation",
     "RequestRouterConfig",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from workbench.spec.autoscaling import AutoscalingPolicy
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.gate import Gate
 
@@ -28,6 +29,14 @@ class ApplicationSpec:
     """Name of the deployment that outside calls enter."""
     deployments: tuple[DeploymentSpec, ...]
     owner: Owner = field(default_factory=Owner)
+    autoscaling_policy: AutoscalingPolicy | None = None
+    """Proposes for all that are autoscaled; None: each deployment's own does."""
+
+    def blob_ids(self) -> set[str]:
+        """Every blob that it needs."""
+        policy = self.autoscaling_policy
+        own = {policy.code} - {""} if policy else set()
+        return own.union(*(spec.blob_ids() for spec in self.deployments))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

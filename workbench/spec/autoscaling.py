@@ -1,7 +1,7 @@
 """How many replicas a deployment may have and who decides; what is told of decisions.
 
-Names, defaults and meaning of `AutoscalingConfig`, `AutoscalingPolicy` and
-`AutoscalingContext` are Ray Serve's; what it lacks is said to be ours.
+Names, defaults and meaning of `AutoscalingConfig` and `AutoscalingPolicy` are Ray
+Serve's; what it lacks is said to be ours. What policies are shown: `autoscaling_context`.
 """
 
 import json
@@ -12,11 +12,11 @@ __all__ = [
     "AUTO",
     "POLICIES",
     "AutoscalingConfig",
-    "AutoscalingContext",
     "AutoscalingPolicy",
     "ScalingRecord",
     "ScalingRule",
     "parse_autoscaling",
+    "parse_policy",
     "parse_replicas",
 ]
 
@@ -37,6 +37,10 @@ class AutoscalingPolicy:
     that it finds in the next context's `policy_state`. A class is made once with
     `policy_kwargs`, and its instances are called. It runs in a process of its own:
     one that raises or takes too long leaves the number as it is, and hurts nobody else.
+
+    An application's policy is called with a dict of the contexts of all its autoscaled
+    deployments by `DeploymentID`, and returns a dict of numbers and one of states (or
+    None) by the same keys. It takes the place of the deployments' own.
     """
 
     policy_function: object = "default"
@@ -197,46 +201,6 @@ AUTO = AutoscalingConfig(max_replicas=100)
 """What `num_replicas="auto"` means (Ray Serve's numbers)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AutoscalingContext:
-    """What a policy may go by. Times are in seconds since the epoch."""
-
-    deployment_id: str
-    """`application#deployment`."""
-    deployment_name: str
-    app_name: str
-    config: AutoscalingConfig
-    current_num_replicas: int
-    """Replicas that serve."""
-    target_num_replicas: int
-    """Replicas that should, by the last decision."""
-    running_replicas: list[str] = field(default_factory=list)
-    """Their ids."""
-    total_num_requests: float = 0.0
-    """Calls that run and wait, aggregated over `look_back_period_s`."""
-    total_queued_requests: float = 0.0
-    """Calls that wait now."""
-    total_running_requests: float = 0.0
-    """Calls that replicas have now."""
-    aggregated_metrics: dict[str, dict[str, float]] = field(default_factory=dict)
-    """What replicas' `record_autoscaling_stats` said: name, then replica."""
-    raw_metrics: dict[str, dict[str, list[tuple[float, float]]]] = field(
-        default_factory=dict
-    )
-    """The same with the times."""
-    capacity_adjusted_min_replicas: int = 0
-    capacity_adjusted_max_replicas: int = 1
-    policy_state: dict[str, object] = field(default_factory=dict)
-    """What the policy returned last."""
-    last_scale_up_time: float | None = None
-    last_scale_down_time: float | None = None
-    current_time: float = 0.0
-    oldest_queued_s: float = 0.0
-    """Ours: how long the call that has waited longest has waited."""
-    latency_ms: dict[str, float] = field(default_factory=dict)
-    """Ours: `p50`, `p95` and `p99` of the last seconds, as replicas see it."""
-
-
 class ScalingRule(StrEnum):
     """Why a decision came out as it did."""
 
@@ -274,6 +238,8 @@ class ScalingRecord:
     """Replicas that were."""
     wanted: int
     """Replicas that should be."""
+    policy: str = ""
+    """Who is asked: a policy's name; of the application's, that it is."""
     proposed: float | None = None
     """What the policy said; None: it was not asked or did not say."""
     ongoing: float = 0.0
@@ -299,9 +265,29 @@ def parse_autoscaling(given: object) -> AutoscalingConfig | None:
         msg = f"autoscaling_config has no {unknown[0]!r}; known are {sorted(known)}."
         raise ValueError(msg)
     values = {key: val for key, val in given.items() if val is not None}
-    if isinstance(policy := values.get("policy"), dict):
-        values["policy"] = AutoscalingPolicy(**policy)
+    if "policy" in values:
+        values["policy"] = parse_policy(values["policy"])
     return replace(AutoscalingConfig(), **values)
+
+
+def parse_policy(given: object) -> AutoscalingPolicy | None:
+    """An `AutoscalingPolicy`, or a dict with its fields.
+
+    Raises:
+        TypeError: anything else.
+        ValueError: an unknown field, or a value that cannot be.
+    """
+    if given is None or isinstance(given, AutoscalingPolicy):
+        return given
+    if not isinstance(given, dict):
+        msg = f"A policy is an AutoscalingPolicy or a dict; got {given!r}."
+        raise TypeError(msg)
+    if unknown := sorted(set(given) - {"policy_function", "policy_kwargs"}):
+        msg = (
+            f"A policy has policy_function and policy_kwargs; it has no {unknown[0]!r}."
+        )
+        raise ValueError(msg)
+    return AutoscalingPolicy(**{key: val for key, val in given.items() if val})
 
 
 def parse_replicas(options: dict[str, object]) -> dict[str, object]:

@@ -13,7 +13,6 @@ __all__ = ["ConfigFile", "DeclaredApplication", "read_config"]
 
 # Said by Ray Serve's files, and what to do instead here.
 _ELSEWHERE = {
-    "autoscaling_policy": "give each deployment an autoscaling_config",
     "controller_options": "the controller takes no options",
     "external_scaler_enabled": "scale with `workbench scale`; it needs no permission",
     "host": "it is `http_options: host:` at the top of the file",
@@ -41,6 +40,9 @@ class DeclaredApplication(msgspec.Struct, frozen=True, kw_only=True):
     """Options of one deployment each, by the decorator's names, and its `name`; they
     win over those in the code."""
     logging_config: dict[str, object] | None = None
+    autoscaling_policy: dict[str, object] | None = None
+    """`policy_function` and `policy_kwargs`: proposes for all autoscaled deployments
+    together, in place of their own policies."""
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):

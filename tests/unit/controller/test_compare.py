@@ -9,6 +9,7 @@ from tests.unit.controller.world import make_request, make_spec
 from workbench.code.blob import LocalModule, pack
 from workbench.controller.compare import compare
 from workbench.controller.history import History
+from workbench.spec.autoscaling import AutoscalingPolicy
 
 BLOBS: dict[str, bytes] = {}
 
@@ -51,6 +52,39 @@ def test_cells_are_compared_whatever_their_kernel_called_them():
     ]
     assert found.changes == {"Model": "code changed"}
     assert (found.before.is_current, found.after.is_current) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "said"),
+    [
+        (None, "one", "added"),
+        ("one", "two", "changed"),
+        ("one", None, "removed"),
+        ("one", "one", None),
+    ],
+)
+def test_another_policy_of_the_application_is_told(was, is_now, said):
+    history = deployed(deployed(History(), 1, CELL), 2, CELL)
+    before, after = (
+        replace(
+            record,
+            request=replace(
+                record.request,
+                application=replace(
+                    record.request.application,
+                    autoscaling_policy=name
+                    and AutoscalingPolicy(policy_function=name, code=name),
+                ),
+            ),
+        )
+        for record, name in zip(
+            history.applications["default"], (was, is_now), strict=True
+        )
+    )
+
+    found = compare("default", before, after, current=2, blob=BLOBS.__getitem__)
+
+    assert found.changes.get("autoscaling_policy") == said
 
 
 def test_edited_local_modules_are_compared():

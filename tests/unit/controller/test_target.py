@@ -1,10 +1,13 @@
 """What should run, and how a failed deploy goes back."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.controller.world import deployed, make_request, make_spec
 from workbench.controller.target import RouteTakenError, Target
 from workbench.errors import ScaleError, UnknownDeploymentError
+from workbench.spec.autoscaling import AutoscalingPolicy
 
 
 def test_two_applications_cannot_have_one_route():
@@ -44,6 +47,16 @@ def test_blobs_of_the_last_live_version_are_still_needed():
     target = deployed(make_spec(code="c2"), before=[make_spec(code="c1")])
 
     assert {"blob-c1", "blob-c2"} <= target.blob_ids()
+
+
+def test_the_code_of_an_applications_own_policy_is_needed():
+    request = make_request(make_spec())
+    policy = AutoscalingPolicy(policy_function="together", code="blob-policy")
+    app = replace(request.application, autoscaling_policy=policy)
+
+    target = Target().deploy(replace(request, application=app), now=0.0)
+
+    assert "blob-policy" in target.blob_ids()
 
 
 def test_deleting_forgets_the_application():

@@ -33,7 +33,7 @@ def test_a_decision_is_told_with_its_figures_rule_and_result(served):
     assert course == "Model: 1 → 3 → 2 replicas"
     assert titles.split()[2:] == [
         *("deployment", "replicas", "running", "ongoing"),
-        *("waiting", "oldest", "proposed", "rule", "why"),
+        *("waiting", "oldest", "policy", "proposed", "rule", "why"),
     ]
     assert grew.split()[2:] == [
         *("Model", "1", "→", "3", "1", "5.5", "2", "1.2", "s", "3.00", "grew"),

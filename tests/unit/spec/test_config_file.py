@@ -70,8 +70,8 @@ def test_fields_that_mean_nothing_are_taken():
         ("speed: 7\napplications: []", r"\$.speed is no field"),
         ("target_capacity: 50\napplications: []", r"\$.target_capacity is not offered"),
         (
-            "applications: [{import_path: a:b, autoscaling_policy: {a: b}}]",
-            "give each deployment an autoscaling_config",
+            "applications: [{import_path: a:b, autoscaling_policy: all}]",
+            r"`object \| null`, got `str` - at `\$.applications\[0\].autoscaling_policy",
         ),
         (
             "applications: [{import_path: a:b, host: x}]",
