@@ -76,6 +76,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
     checks: Sequence[Callable[..., object]] = (),
     logging_config: LoggingSpec | None = None,
     autoscaling_policy: AutoscalingPolicy | None = None,
+    external_scaler_enabled: bool = False,
     on_event: Callable[[DeployEvent], None] = lambda _: None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Deployed:
@@ -100,6 +101,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         root=project_root(),
         logging_config=logging_config or logging_default(),
         autoscaling_policy=autoscaling_policy,
+        external_scaler_enabled=external_scaler_enabled,
     )
     deployed = send(
         made,

@@ -56,6 +56,8 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
     adjust: Adjust = lambda _, made: made,
     logging_config: LoggingSpec | None = None,
     autoscaling_policy: AutoscalingPolicy | None = None,
+    external_scaler_enabled: bool = False,
+    target_capacity: float | None = None,
 ) -> Build:
     """Ship every deployment that `app` reaches; `root` holds its local modules.
 
@@ -65,7 +67,7 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
 
     Raises:
         TypeError: `app` is no application.
-        ValueError: a name or route that cannot be.
+        ValueError: a name or route that cannot be, or options that exclude each other.
         ShippingError: something that a deployment uses cannot travel.
     """
     given: object = app
@@ -90,6 +92,8 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
         deployments=tuple(graph.specs),
         owner=owner or Owner(),
         autoscaling_policy=graph.ship_policy(autoscaling_policy),
+        external_scaler_enabled=external_scaler_enabled,
+        target_capacity=target_capacity,
     )
     return Build(
         request=DeployRequest(

@@ -19,7 +19,7 @@ from workbench.deployment import Deployment
 from workbench.errors import ConfigError
 from workbench.import_path import load_application
 from workbench.serve.config import grpc_options, http_options
-from workbench.spec.application import Owner
+from workbench.spec.application import Owner, check_external_scaler
 from workbench.spec.autoscaling import AutoscalingPolicy, parse_policy
 from workbench.spec.config_file import ConfigFile, DeclaredApplication, read_config
 from workbench.spec.deployment import ActorOptions, DeploymentOptions
@@ -150,6 +150,8 @@ def _build(app: DeclaredApplication, path: str, declared: Declared) -> Build:
         root=root,
         adjust=overrides.adjust,
         autoscaling_policy=policy,
+        external_scaler_enabled=app.external_scaler_enabled,
+        target_capacity=declared.config.target_capacity,
     )
     overrides.check_all_used(
         [each.name for each in made.request.application.deployments]
@@ -193,6 +195,7 @@ class _Overrides:
         self._path = path
         self._runtime_env = app.runtime_env
         self._logging = logging_config
+        self._has_scaler = app.external_scaler_enabled
         self._options = {
             str(each["name"]): (f"{path}.deployments[{place}]", each)
             for place, each in enumerate(app.deployments)
@@ -206,6 +209,8 @@ class _Overrides:
             options.setdefault("logging_config", self._logging)
         try:
             changed = made.options(**options)  # type: ignore[arg-type]  # checked by it
+            if self._has_scaler:
+                check_external_scaler(name, changed.deployment_options)
             return self._with_environment(changed)
         except (TypeError, ValueError) as error:
             msg = f"{where}: {error}"

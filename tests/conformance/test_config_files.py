@@ -56,9 +56,10 @@ def project(tmp_path, serve):
 def declare(elsewhere, project, name):
     """Write a config file of one application, and deploy it."""
 
-    def declare(*lines, name=name, check=True):
+    def declare(*lines, name=name, check=True, top=()):
         path = project / "config.yaml"
         head = [
+            *top,
             "applications:",
             f"- name: {name}",
             f"  route_prefix: /{name}",
@@ -119,6 +120,41 @@ def test_build(elsewhere, project, says, name):
     elsewhere("run", "--non-blocking", "-d", project, path)
 
     assert says("code")
+
+
+@behaviour("§8, §11.1", "target_capacity: so many per cent of every number run")
+def test_target_capacity(declare, serve, name, eventually):
+    def is_running(count):
+        app = serve.status().applications.get(name)
+        found = app.deployments.values() if app else ()
+        return [each.replica_states.get("RUNNING", 0) for each in found] == [count]
+
+    lines = (
+        "import_path: declared:app",
+        "deployments: [{name: Speaker, num_replicas: 3}]",
+    )
+    declare(*lines, top=["target_capacity: 50"])
+    assert eventually(lambda: is_running(2), within_s=120)
+
+    declare(*lines, top=["target_capacity: 0"])
+    assert eventually(lambda: is_running(0), within_s=120)
+
+    declare(*lines)
+    assert eventually(lambda: is_running(3), within_s=120)
+
+
+@behaviour("§8", "external_scaler_enabled and autoscaling exclude each other")
+def test_external_scaler(declare):
+    config = "{max_replicas: 3}"
+    done = declare(
+        "import_path: declared:app",
+        "external_scaler_enabled: true",
+        f"deployments: [{{name: Speaker, autoscaling_config: {config}}}]",
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "external_scaler_enabled" in done.stdout + done.stderr
 
 
 @behaviour("§8", "an application's policy decides on all its deployments together")

@@ -171,6 +171,29 @@ def test_a_policy_that_cannot_be_is_refused_with_its_place(project, policy, text
         declared(project, head + policy + "}]").build()
 
 
+def test_a_share_of_every_number_is_asked_for_by_the_whole_file(project):
+    text = "{target_capacity: 40, applications: [{import_path: 'declared_app:app'}]}"
+
+    (built,) = declared(project, text).build()
+
+    assert built.request.application.target_capacity == 40
+
+
+def test_where_something_outside_scales_nothing_may_scale_itself(project):
+    text = """
+        applications:
+        - import_path: declared_app:app
+          external_scaler_enabled: true
+          deployments: [{name: Leaf, autoscaling_config: {max_replicas: 4}}]
+    """
+
+    with pytest.raises(ConfigError, match=r"deployments\[0\]: .*'Leaf' exclude each"):
+        declared(project, text).build()
+
+    (built,) = declared(project, text.replace("{max_replicas: 4}", "null")).build()
+    assert built.request.application.external_scaler_enabled
+
+
 def test_an_unchanged_file_is_an_unchanged_version(project):
     text = "applications: [{import_path: declared_app:app}]"
     (first,), (second,) = (

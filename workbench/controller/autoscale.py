@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from workbench.controller.signals import Load
 from workbench.spec.autoscaling import AutoscalingConfig, ScalingRule
+from workbench.spec.capacity import Bounds
 
 __all__ = ["Case", "Decision", "Memory", "decide"]
 
@@ -56,6 +57,7 @@ class Case:
     """What there is to decide on."""
 
     config: AutoscalingConfig
+    bounds: Bounds
     wanted: int
     """How many there should be so far."""
     load: Load
@@ -75,7 +77,7 @@ def decide(case: Case) -> Decision:
     if case.wanted == 0:
         return _from_zero(case)
     case = _note_shortage(case)
-    desired = case.config.clamp(_desired(case))
+    desired = case.bounds.clamp(_desired(case))
     if desired > case.wanted:
         return _rise(case, desired)
     if desired < case.wanted:
@@ -85,10 +87,12 @@ def decide(case: Case) -> Decision:
 
 def _from_zero(case: Case) -> Decision:
     calls = case.load.now.ongoing
+    if case.bounds.most == 0:
+        return _hold(case, "target_capacity is 0")
     if calls == 0 and case.proposed <= 0:
         return _hold(case, "no calls, no replicas")
     least = math.ceil(case.config.get_upscaling_factor())
-    number = case.config.clamp(max(1, least, math.ceil(case.proposed)))
+    number = case.bounds.clamp(max(1, least, math.ceil(case.proposed)))
     why = f"{_calls(calls)} and no replica: at once" if calls else "by the policy"
     memory = replace(case.memory.steady, last_up=case.now)
     return Decision(wanted=number, rule=ScalingRule.WAKE, why=why, memory=memory)
@@ -179,12 +183,14 @@ def _hold(case: Case, why: str, rule: ScalingRule = ScalingRule.FITS) -> Decisio
 
 
 def _fits(case: Case) -> str:
-    config = case.config
-    is_full = case.wanted == config.max_replicas and case.waits_too_long()
-    if case.proposed > config.max_replicas or is_full:
-        return f"more are wanted, but max_replicas is {config.max_replicas}"
-    if math.ceil(case.proposed) < config.min_replicas:
-        return f"no fewer than min_replicas, {config.min_replicas}"
+    config, bounds = case.config, case.bounds
+    is_full = case.wanted == bounds.most and case.waits_too_long()
+    if case.proposed > bounds.most or is_full:
+        at = "" if bounds.most == config.max_replicas else " at this target_capacity"
+        return f"more are wanted, but max_replicas is {bounds.most}{at}"
+    if math.ceil(case.proposed) < bounds.least:
+        at = "" if bounds.least == config.min_replicas else " at this target_capacity"
+        return f"no fewer than min_replicas, {bounds.least}{at}"
     return "as many as are wanted"
 
 

@@ -177,7 +177,7 @@ class Autoscaler:
             self._apply(it, scaler.conclude(it, proposed, now))
             return
         scaler.hold(it, ScalingRule.FITS, "the policy said no number for it", now)
-        self._apply(it, it.config.clamp(it.wanted))
+        self._apply(it, it.bounds.clamp(it.wanted))
 
     def _fail(self, it: Autoscaled, scaler: Scaler, failure: str, now: float) -> None:
         """The number stays; the reason is seen in the status, the rest in its log."""
@@ -191,7 +191,7 @@ class Autoscaler:
             )
             self._note((it.app, it.deployment), "", text + failure.rstrip())
         # Within its bounds it must be also while its policy does not say so.
-        self._apply(it, it.config.clamp(it.wanted))
+        self._apply(it, it.bounds.clamp(it.wanted))
 
     def _apply(self, it: Autoscaled, wanted: int) -> None:
         if wanted != it.wanted:

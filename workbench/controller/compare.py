@@ -47,6 +47,8 @@ def _changes(old: ApplicationSpec, new: ApplicationSpec) -> dict[str, str]:
     }
     if old.route_prefix != new.route_prefix:
         changes["route"] = f"{old.route_prefix} → {new.route_prefix}"
+    if old.target_capacity != new.target_capacity:
+        changes["target_capacity"] = f"{old.target_capacity} → {new.target_capacity}"
     if old.autoscaling_policy != new.autoscaling_policy:
         changes["autoscaling_policy"] = _policy_change(old, new)
     return {name: text for name, text in changes.items() if text}

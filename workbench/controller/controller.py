@@ -189,6 +189,11 @@ class Controller:
             for name, app in self._target.applications.items()
         }
 
+    @property
+    def target_capacity(self) -> float | None:
+        """Of the config file that was deployed last with one; None: there is none."""
+        return self._target.capacity
+
     def population(self) -> Population:
         """What there is to measure."""
         return population_of(self._target, self._replicas.values())

@@ -20,6 +20,7 @@ from workbench.spec.autoscaling import (
     ScalingRule,
 )
 from workbench.spec.autoscaling_context import AutoscalingContext, DeploymentID
+from workbench.spec.capacity import Bounds, bounds_at
 
 __all__ = ["Autoscaled", "Scaler", "autoscaled"]
 
@@ -48,11 +49,20 @@ class Autoscaled:
     """Ids of the replicas that serve."""
     app_policy: AutoscalingPolicy | None = None
     """The application's, which takes the place of its own."""
+    capacity: float | None = None
+    """Percentage of its bounds that counts; None: all of it."""
+    is_growing: bool = False
+    """That was raised last."""
 
     @property
     def key(self) -> str:
         """As in the routing table."""
         return f"{self.app}#{self.deployment}"
+
+    @property
+    def bounds(self) -> Bounds:
+        """Between which numbers it is scaled."""
+        return bounds_at(self.config, self.capacity, is_growing=self.is_growing)
 
     @property
     def policy(self) -> AutoscalingPolicy:
@@ -85,6 +95,8 @@ def autoscaled(target: Target, observed: Observed) -> list[Autoscaled]:
                 if each.spec.name == spec.name and each.state in ROUTED
             ),
             app_policy=app.spec.autoscaling_policy,
+            capacity=app.spec.target_capacity,
+            is_growing=app.is_growing,
         )
         for name, app in target.applications.items()
         for spec in app.deployments
@@ -136,8 +148,8 @@ class Scaler:
                 for name, by_replica in stats.items()
             },
             raw_metrics=stats,
-            capacity_adjusted_min_replicas=it.config.min_replicas,
-            capacity_adjusted_max_replicas=it.config.max_replicas,
+            capacity_adjusted_min_replicas=it.bounds.least,
+            capacity_adjusted_max_replicas=it.bounds.most,
             policy_state=self.state,
             last_scale_up_time=self._memory.last_up,
             last_scale_down_time=self._memory.last_down,
@@ -151,6 +163,7 @@ class Scaler:
         made = decide(
             Case(
                 config=it.config,
+                bounds=it.bounds,
                 wanted=it.wanted,
                 load=self._load(it),
                 memory=self._memory,

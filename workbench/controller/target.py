@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from workbench.errors import ScaleError, UnknownDeploymentError
 from workbench.spec.application import ApplicationSpec, DeployRequest
+from workbench.spec.capacity import Bounds, bounds_at, is_growing, share_of
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.gate import Gate
 
@@ -38,6 +39,8 @@ class ApplicationTarget:
     """Failed with nothing to go back to: runs nothing until deployed again."""
     wanted: dict[str, int] = field(default_factory=dict)
     """Replicas that autoscaling has decided on, by deployment."""
+    is_growing: bool = False
+    """Its `target_capacity` was raised last, not lowered."""
 
     @property
     def running(self) -> ApplicationSpec | None:
@@ -51,10 +54,19 @@ class ApplicationTarget:
 
     def count(self, spec: DeploymentSpec) -> int:
         """How many replicas of a deployment there should be."""
-        scaling = spec.options.autoscaling_config
+        scaling, capacity = spec.options.autoscaling_config, self.spec.target_capacity
+        bounds = self.bounds(spec)
+        if scaling is None or bounds is None:
+            return share_of(spec.options.num_replicas, capacity)
+        first = share_of(scaling.first, capacity)
+        return bounds.clamp(self.wanted.get(spec.name, first))
+
+    def bounds(self, spec: DeploymentSpec) -> Bounds | None:
+        """Between which numbers a deployment is autoscaled; None: it is not."""
+        scaling, capacity = spec.options.autoscaling_config, self.spec.target_capacity
         if scaling is None:
-            return spec.options.num_replicas
-        return scaling.clamp(self.wanted.get(spec.name, scaling.first))
+            return None
+        return bounds_at(scaling, capacity, is_growing=self.is_growing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +92,12 @@ class Target:
                 last_live=_last_live(before),
                 deployed_at=now,
                 wanted=_present(before),
+                is_growing=is_growing(
+                    before.spec.target_capacity if before else None,
+                    spec.target_capacity,
+                    is_new=before is None,
+                    was_growing=before is not None and before.is_growing,
+                ),
             )
         )
 
@@ -98,7 +116,7 @@ class Target:
             raise UnknownDeploymentError(msg)
         _check_scalable(app, deployment)
         if (spec := _autoscaled(app, deployment)) is not None:
-            _check_bounds(spec, num_replicas)
+            _check_bounds(app, spec, num_replicas)
             return self.rescale(name, deployment, num_replicas)
         return self._with(
             replace(
@@ -144,6 +162,13 @@ class Target:
                 return spec
         return None
 
+    @property
+    def capacity(self) -> float | None:
+        """The `target_capacity` that was asked for last, of those that still hold."""
+        newest = sorted(self.applications.values(), key=lambda app: -app.deployed_at)
+        found = (app.spec.target_capacity for app in newest)
+        return next((each for each in found if each is not None), None)
+
     def blob_ids(self) -> set[str]:
         """Every blob that something here needs."""
         specs = [
@@ -185,6 +210,13 @@ def _check_scalable(app: ApplicationTarget, deployment: str) -> None:
     if app.is_stopped:
         msg = f"Application {app.spec.name!r} did not come up and runs nothing."
         raise ScaleError(msg, "Mend and deploy it, with the num_replicas you want.")
+    capacity = app.spec.target_capacity
+    if capacity not in {None, 100} and _autoscaled(app, deployment) is None:
+        msg = (
+            f"{deployment!r} runs {capacity:g} % of its num_replicas, "
+            "by the target_capacity of its config file."
+        )
+        raise ScaleError(msg, "Deploy the file with other numbers, or without it.")
 
 
 def _autoscaled(app: ApplicationTarget, deployment: str) -> DeploymentSpec | None:
@@ -194,14 +226,14 @@ def _autoscaled(app: ApplicationTarget, deployment: str) -> DeploymentSpec | Non
     return None
 
 
-def _check_bounds(spec: DeploymentSpec, wanted: int) -> None:
+def _check_bounds(app: ApplicationTarget, spec: DeploymentSpec, wanted: int) -> None:
     """A hand may lead autoscaling only where it could go by itself."""
-    scaling = spec.options.autoscaling_config
-    if scaling is None or scaling.clamp(wanted) == wanted:
+    bounds = app.bounds(spec)
+    if bounds is None or bounds.clamp(wanted) == wanted:
         return
     msg = (
-        f"{spec.name!r} is autoscaled between {scaling.min_replicas} and "
-        f"{scaling.max_replicas} replicas; {wanted!r} is not."
+        f"{spec.name!r} is autoscaled between {bounds.least} and "
+        f"{bounds.most} replicas; {wanted!r} is not."
     )
     hint = "Deploy it with other bounds, or with num_replicas to end autoscaling."
     raise ScaleError(msg, hint)

@@ -173,6 +173,7 @@ class Control:
         return ServeStatus(
             proxies={self._proxies.name: self._proxies.status},
             applications=self._controller.status(),
+            target_capacity=self._controller.target_capacity,
             instance=InstanceStatus(
                 id=self._config.id,
                 version=__version__,

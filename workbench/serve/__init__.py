@@ -130,6 +130,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     guard: object = None,
     logging_config: LoggingSpec | dict[str, object] | None = None,
     autoscaling_policy: AutoscalingPolicy | dict[str, object] | None = None,
+    external_scaler_enabled: bool = False,
     local_testing_mode: bool = False,
     _local_testing_mode: bool = False,
     **others: object,
@@ -140,7 +141,8 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
     is lost. With `blocking` it then waits for Ctrl-C. Starts an instance if none runs.
     `logging_config` says how its replicas log (`workbench.serve.schema.LoggingConfig`).
     `autoscaling_policy` proposes for all its autoscaled deployments together, in place
-    of their own (`workbench.serve.config.AutoscalingPolicy`).
+    of their own (`workbench.serve.config.AutoscalingPolicy`); `external_scaler_enabled`
+    says that none may be autoscaled, since `workbench scale` is called from outside.
     With `local_testing_mode` it runs in this process instead, without Ray and HTTP.
 
     A new version must stand its gate, or what served before serves again and a GateError
@@ -168,6 +170,7 @@ def run(  # noqa: PLR0913 - Ray Serve's keywords, and the gate's
         checks=checks_in(smoke),
         logging_config=parse_logging(logging_config),
         autoscaling_policy=parse_policy(autoscaling_policy),
+        external_scaler_enabled=external_scaler_enabled,
         on_progress=_log.info,
     )
     for warning in deployed.warnings:

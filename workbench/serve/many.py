@@ -10,7 +10,6 @@ from workbench.build import build, project_root
 from workbench.deployment import Application
 from workbench.handle import DeploymentHandle
 from workbench.local import run_local
-from workbench.serve.refused import check_options
 from workbench.spec.logging_config import parse_logging
 
 __all__ = ["RunTarget", "run_all", "shutdown_async"]
@@ -29,8 +28,7 @@ class RunTarget:
     external_scaler_enabled: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what would be passed over."""
-        check_options({"external_scaler_enabled": self.external_scaler_enabled})
+        """Refuse what cannot be, before anything is deployed."""
         parse_logging(self.logging_config)
 
 
@@ -52,6 +50,7 @@ def run_all(
             route_prefix=each.route_prefix,
             root=root,
             logging_config=parse_logging(each.logging_config),
+            external_scaler_enabled=each.external_scaler_enabled,
         )
         for each in targets
     ]

@@ -12,7 +12,6 @@ __all__ = ["NotOfferedError", "check_options", "check_proxy_location", "missing_
 
 _OPTIONS = {
     "controller_options": "the controller takes no options",
-    "external_scaler_enabled": "scale with serve.run or `workbench scale`, always",
     "http_host": "use http_options={'host': ...}",
     "http_middlewares": "put middleware into the FastAPI app, where it also runs",
     "http_port": "use http_options={'port': ...}",

@@ -3,10 +3,17 @@
 from dataclasses import dataclass, field
 
 from workbench.spec.autoscaling import AutoscalingPolicy
-from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.capacity import check_capacity
+from workbench.spec.deployment import DeploymentOptions, DeploymentSpec
 from workbench.spec.gate import Gate
 
-__all__ = ["ApplicationSpec", "DeployRequest", "Owner", "check_route_prefix"]
+__all__ = [
+    "ApplicationSpec",
+    "DeployRequest",
+    "Owner",
+    "check_external_scaler",
+    "check_route_prefix",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,17 @@ class ApplicationSpec:
     owner: Owner = field(default_factory=Owner)
     autoscaling_policy: AutoscalingPolicy | None = None
     """Proposes for all that are autoscaled; None: each deployment's own does."""
+    target_capacity: float | None = None
+    """Percentage of every number of replicas that runs; None: all of it."""
+    external_scaler_enabled: bool = False
+    """Something outside decides on the numbers, so that nothing inside may."""
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself, naming the value."""
+        check_capacity(self.target_capacity)
+        if self.external_scaler_enabled:
+            for spec in self.deployments:
+                check_external_scaler(spec.name, spec.options)
 
     def blob_ids(self) -> set[str]:
         """Every blob that it needs."""
@@ -50,6 +68,20 @@ class DeployRequest:
     """Living instances may take over new methods (a notebook's default)."""
     gate: Gate = field(default_factory=Gate)
     """What it must stand before it counts as live."""
+
+
+def check_external_scaler(name: str, options: DeploymentOptions) -> None:
+    """Refuse autoscaling where something outside decides on the number.
+
+    Raises:
+        ValueError: the deployment has both.
+    """
+    if options.autoscaling_config is not None:
+        msg = (
+            f"external_scaler_enabled and the autoscaling_config of {name!r} exclude "
+            "each other; leave one away."
+        )
+        raise ValueError(msg)
 
 
 def check_route_prefix(prefix: str | None) -> None:

@@ -162,10 +162,6 @@ class AutoscalingConfig:
             return self.min_replicas
         return self.initial_replicas
 
-    def clamp(self, number: int) -> int:
-        """The nearest number that may be."""
-        return max(self.min_replicas, min(number, self.max_replicas))
-
     def get_upscaling_factor(self) -> float:
         """What a change upwards is multiplied with."""
         return (

@@ -8,16 +8,15 @@ import msgspec
 
 from workbench.errors import ConfigError
 from workbench.spec.application import check_route_prefix
+from workbench.spec.capacity import check_capacity
 
 __all__ = ["ConfigFile", "DeclaredApplication", "read_config"]
 
 # Said by Ray Serve's files, and what to do instead here.
 _ELSEWHERE = {
     "controller_options": "the controller takes no options",
-    "external_scaler_enabled": "scale with `workbench scale`; it needs no permission",
     "host": "it is `http_options: host:` at the top of the file",
     "port": "it is `http_options: port:` at the top of the file",
-    "target_capacity": "write the numbers of replicas themselves",
     "tracing_config": "traceparent headers are passed on without it",
 }
 # Values under which those mean nothing, so that files written out in full are taken.
@@ -43,6 +42,9 @@ class DeclaredApplication(msgspec.Struct, frozen=True, kw_only=True):
     autoscaling_policy: dict[str, object] | None = None
     """`policy_function` and `policy_kwargs`: proposes for all autoscaled deployments
     together, in place of their own policies."""
+    external_scaler_enabled: bool = False
+    """Something outside says how many replicas there are (`workbench scale`), so that
+    no deployment may be autoscaled. Scaling needs no permission without it either."""
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,8 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
     http_options: dict[str, object] = {}
     grpc_options: dict[str, object] = {}
     logging_config: dict[str, object] | None = None
+    target_capacity: float | None = None
+    """Percentage of every number of replicas that runs; null: all of it."""
 
 
 def read_config(text: str, where: str = "The config file") -> ConfigFile:
@@ -102,6 +106,11 @@ def _known_only(
 
 
 def _check_applications(config: ConfigFile, where: str) -> None:
+    try:
+        check_capacity(config.target_capacity)
+    except ValueError as error:
+        msg = f"{where}: $.{error}"
+        raise ConfigError(msg) from None
     names: dict[object, int] = {}
     routes: dict[object, int] = {}
     for index, app in enumerate(config.applications):

@@ -16,6 +16,7 @@ from workbench.controller.scaler import Autoscaled, Scaler
 from workbench.controller.scaling_policies import BUILT_IN
 from workbench.controller.signals import Signal
 from workbench.spec.autoscaling import AutoscalingConfig, ScalingRecord
+from workbench.spec.capacity import bounds_at
 
 BEAT_S = 0.5
 SERVICE_S = 0.2
@@ -167,4 +168,5 @@ def simulate(config: AutoscalingConfig, rates: Sequence[float]) -> Course:
 
 def ideal(config: AutoscalingConfig, rate: float) -> int:
     """Replicas that just do for so many requests a second."""
-    return config.clamp(math.ceil(rate * SERVICE_S / config.target_ongoing_requests))
+    bounds = bounds_at(config, None, is_growing=False)
+    return bounds.clamp(math.ceil(rate * SERVICE_S / config.target_ongoing_requests))

@@ -12,6 +12,7 @@ from workbench.controller.scaler import Autoscaled, Scaler
 from workbench.controller.scaling_policies import BUILT_IN
 from workbench.controller.signals import Signal
 from workbench.spec.autoscaling import AutoscalingConfig, AutoscalingPolicy
+from workbench.spec.capacity import bounds_at
 
 BEAT_S = 0.5
 
@@ -64,7 +65,9 @@ QUICK = AutoscalingConfig(
 def test_a_step_comes_to_what_is_needed_and_stays_there(count):
     numbers, _ = simulate(QUICK, [0] * 10 + [count] * 150)
 
-    assert numbers[-1] == QUICK.clamp(math.ceil(count / 2))
+    assert numbers[-1] == bounds_at(QUICK, None, is_growing=False).clamp(
+        math.ceil(count / 2)
+    )
     assert turns(numbers) == 0
 
 

@@ -135,6 +135,24 @@ def test_outside_its_bounds_it_comes_back_into_them(number):
     assert plant.wanted("busy") == 3
 
 
+def test_a_share_of_the_bounds_bounds_and_nothing_wakes_what_has_none():
+    plant = FakePlant(half=1, nothing=0)
+    for name, percent in (("half", 20), ("nothing", 0)):
+        it = plant.deployments[f"app#{name}"]
+        plant.deployments[f"app#{name}"] = replace(it, capacity=percent)
+    controller = Controller(plant)
+
+    controller.beat(20, half=BUSY, nothing=BUSY)
+    controller.autoscaler.wake("router", Wake("app#nothing"))
+
+    assert (plant.wanted("half"), plant.wanted("nothing")) == (2, 0)
+    told = {each.deployment: each.why for each in controller.autoscaler.explain("app")}
+    assert told == {
+        "half": "more are wanted, but max_replicas is 2 at this target_capacity",
+        "nothing": "target_capacity is 0",
+    }
+
+
 def test_a_policy_is_shown_what_replicas_say_of_themselves():
     scaler = Scaler()
     it = Autoscaled(app="app", deployment="d", config=QUICK, wanted=2)

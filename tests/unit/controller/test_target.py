@@ -7,7 +7,7 @@ import pytest
 from tests.unit.controller.world import deployed, make_request, make_spec
 from workbench.controller.target import RouteTakenError, Target
 from workbench.errors import ScaleError, UnknownDeploymentError
-from workbench.spec.autoscaling import AutoscalingPolicy
+from workbench.spec.autoscaling import AutoscalingConfig, AutoscalingPolicy
 
 
 def test_two_applications_cannot_have_one_route():
@@ -94,6 +94,59 @@ def test_a_number_set_during_a_deploy_that_fails_holds_for_what_was_live():
     target = target.scale("default", "Model", 3).fail("default", "why")
 
     assert numbers(target) == {"Model": 3}
+
+
+SCALED = AutoscalingConfig(min_replicas=2, initial_replicas=6, max_replicas=10)
+
+
+def at_capacity(percent, target=None):
+    """Deployed with a share of its numbers; a fixed one and one that is autoscaled."""
+    request = make_request(
+        make_spec("Fixed", num_replicas=5),
+        make_spec("Scaled", autoscaling_config=SCALED),
+    )
+    app = replace(request.application, target_capacity=percent)
+    return (target or Target()).deploy(replace(request, application=app), now=0.0)
+
+
+def counts(target):
+    app = target.applications["default"]
+    return {each.name: app.count(each) for each in app.spec.deployments}
+
+
+def test_a_new_cluster_takes_over_step_by_step():
+    target = at_capacity(50)
+    assert counts(target) == {"Fixed": 3, "Scaled": 3}  # of initial_replicas
+
+    target = at_capacity(100, target)
+    assert counts(target) == {"Fixed": 5, "Scaled": 6}
+
+    # Not on its way any more, it keeps what there is and may shrink to its minimum.
+    target = at_capacity(None, target)
+    assert counts(target) == {"Fixed": 5, "Scaled": 6}
+    assert counts(target.rescale("default", "Scaled", 1))["Scaled"] == 2
+
+
+def test_an_old_cluster_hands_over_step_by_step():
+    target = at_capacity(None).rescale("default", "Scaled", 10)
+
+    target = at_capacity(50, target)
+    assert counts(target) == {"Fixed": 3, "Scaled": 5}
+    assert counts(target.rescale("default", "Scaled", 1))["Scaled"] == 1
+
+    target = at_capacity(0, target)
+    assert counts(target) == {"Fixed": 0, "Scaled": 0}
+    assert target.capacity == 0
+
+
+def test_what_the_capacity_of_a_file_sets_no_hand_sets():
+    target = at_capacity(50)
+
+    with pytest.raises(ScaleError, match=r"50 % of its num_replicas"):
+        target.scale("default", "Fixed", 2)
+    with pytest.raises(ScaleError, match="between 3 and 5"):
+        target.scale("default", "Scaled", 6)
+    assert counts(target.scale("default", "Scaled", 4))["Scaled"] == 4
 
 
 @pytest.mark.parametrize(

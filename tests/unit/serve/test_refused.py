@@ -15,10 +15,6 @@ from workbench.serve.config import HTTPOptions, ProxyLocation, RequestRouterConf
         (lambda: serve.start(controller_options={"a": 1}), "takes no options"),
         (lambda: serve.start(proxy_location="Disabled"), "route_prefix=None"),
         (lambda: serve.start(speed=1), "no option 'speed'"),
-        (
-            lambda: serve.RunTarget(None, external_scaler_enabled=True),  # type: ignore[arg-type]
-            "workbench scale",
-        ),
         (lambda: HTTPOptions(middlewares=[1]), "middleware into the FastAPI app"),
         (lambda: HTTPOptions(speed=1), "Unknown HTTP option 'speed'"),
         (

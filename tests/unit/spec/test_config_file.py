@@ -49,9 +49,20 @@ def test_json_is_yaml_too():
 
 def test_fields_that_mean_nothing_are_taken():
     """As `serve build` and `serve config` write them out."""
-    text = "applications: [{import_path: a:b, external_scaler_enabled: false}]"
+    text = "applications: [{import_path: a:b, host: null}]"
 
-    assert read_config(f"target_capacity: null\n{text}").applications
+    assert read_config(f"controller_options: {{}}\n{text}").applications
+
+
+def test_a_share_of_everything_and_who_scales():
+    text = "applications: [{import_path: a:b, external_scaler_enabled: true}]"
+
+    found = read_config(f"target_capacity: 50\n{text}")
+
+    assert (found.target_capacity, found.applications[0].external_scaler_enabled) == (
+        50,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +79,11 @@ def test_fields_that_mean_nothing_are_taken():
             r"\$.applications\[0\].rout_prefix is no field",
         ),
         ("speed: 7\napplications: []", r"\$.speed is no field"),
-        ("target_capacity: 50\napplications: []", r"\$.target_capacity is not offered"),
+        (
+            "target_capacity: 101\napplications: []",
+            r"\$.target_capacity is a percentage",
+        ),
+        ("controller_options: {a: 1}\napplications: []", "options is not offered"),
         (
             "applications: [{import_path: a:b, autoscaling_policy: all}]",
             r"`object \| null`, got `str` - at `\$.applications\[0\].autoscaling_policy",
