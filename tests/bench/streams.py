@@ -90,7 +90,7 @@ async def ends_ms(url: str) -> list[float]:
 
     The first that does not is infinite, and the last that is tried.
     """
-    times = []
+    times: list[float] = []
     asking = await connect(url)
     for _ in range(HANG_UPS):
         reader = await connect(url)
