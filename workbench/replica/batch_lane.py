@@ -123,9 +123,9 @@ class BatchLane:
         self, batch: list["Item"], began: float, _task: asyncio.Task[None]
     ) -> None:
         del self._tasks[id(batch)]
-        took_s = time.monotonic() - began
-        self._metrics.note_ended(took_s)
-        self._queue.end(len(batch), took_s)
+        now = time.monotonic()
+        self._metrics.note_ended(now - began)
+        self._queue.end(len(batch), now - began, now)
         self._metrics.note_queue(len(self._queue))
         self._run_due()
 

@@ -83,8 +83,8 @@ class Wait(Protocol):
     def on_arrival(self, now: float) -> None:
         """An item came."""
 
-    def on_batch(self, size: int, took_s: float) -> None:
-        """A batch has run."""
+    def on_batch(self, size: int, took_s: float, *, now: float, waiting: int) -> None:
+        """A batch has run, and so many items wait."""
 
     def limit(self, size: int, age_s: float) -> int:
         """At most how many of `size` items to run together; the oldest waits `age_s`."""
@@ -102,7 +102,7 @@ class FixedWait:
     def on_arrival(self, now: float) -> None:
         """Nothing to learn."""
 
-    def on_batch(self, size: int, took_s: float) -> None:
+    def on_batch(self, size: int, took_s: float, *, now: float, waiting: int) -> None:
         """Nothing to learn."""
 
     def limit(self, size: int, age_s: float) -> int:  # noqa: ARG002 - as the protocol has it
@@ -113,42 +113,77 @@ class FixedWait:
 
 
 class AdaptiveWait:
-    """Waits for the next item as long as that is likely to save more than it costs.
+    """Waits for more items as long as that is likely to save more than it costs.
 
-    A batch of n items takes about a + b·n. To wait for one more costs each of n items
-    the gap until it comes, and saves that one the a of a batch of its own: worth it
-    while n times the usual gap is below a, and given up when the gap has grown beyond
-    that. Both are learnt: a and b by least squares with forgetting over the last
-    batches, the gap as a moving average of those that are shorter than a batch, since
-    the pause between two bursts says nothing about gaps within one.
+    A batch of n items takes about a + b·n. To wait until m more are there costs each of
+    the n the time until then, and saves those m the a of a batch of their own: worth it
+    while n times that time is below m·a, and given up when nothing has come for several
+    times as long as is usual. a and b are learnt by least squares with forgetting over
+    the last batches, the usual times as moving averages.
+
+    One more is expected, always. But where callers wait for an answer before they ask
+    again, all come back when a batch has ended, whenever the last item came: unless they
+    are waited for, those who are answered and those who wait take turns for ever, in
+    batches of half the size. It shows in how many of a batch are back within half the
+    time that a batch takes (of independent callers, half at most); how many there are,
+    in what ran and waited at once.
     """
 
     _FORGET = 0.95
-    _GAP_WEIGHT = 0.1
-    # A gap that is so many times the usual one means that the burst is over.
-    _PATIENCE = 8.0
+    _WEIGHT = 0.1
+    # So many times the usual gap, or the usual time of coming back, is no longer usual.
+    _GAPS = 8.0
+    _TURNS = 4.0
+    _MOST = 0.75
 
     def __init__(self, latency_target_s: float | None) -> None:
         self._target_s = latency_target_s
-        self._gap_s: float | None = None
         self._last: float | None = None
+        self._gap_s: float | None = None
+        """Between two items of a burst."""
+        self._ended = float("-inf")
+        self._turn_s = 0.0
+        """From the end of a batch to the first item after it."""
+        self._answered = 0
+        self._back = 0
+        self._share_back = 0.0
+        """Of a batch's callers, those who are back within half of its time."""
+        self._callers = 0.0
         # Sums of weight, n, n², time, n·time.
         self._sums = [0.0] * 5
 
     def on_arrival(self, now: float) -> None:
-        if self._last is not None:
-            gap = max(now - self._last, 0.0)
-            base, slope = self.curve()
-            if self._gap_s is None:
-                self._gap_s = gap
-            elif gap < base + slope or gap < self._gap_s:
-                self._gap_s += self._GAP_WEIGHT * (gap - self._gap_s)
-            else:
-                # Long ago: light load. Forget the burst, soon but not at once.
-                self._gap_s += self._GAP_WEIGHT * (base + slope)
-        self._last = now
+        last, self._last = self._last, now
+        base, slope = self.curve()
+        since_end = now - self._ended
+        if since_end < base / 2 and self._back < self._answered:
+            self._back += 1
+        if last is None:
+            return
+        if last < self._ended:
+            self._turn_s += self._WEIGHT * (min(since_end, base) - self._turn_s)
+            if self._come_back:
+                return
+        gap = max(now - last, 0.0)
+        if self._gap_s is None:
+            self._gap_s = gap
+        elif gap < base + slope or gap < self._gap_s:
+            self._gap_s += self._WEIGHT * (gap - self._gap_s)
+        else:
+            # Long ago: light load. Forget the burst, soon but not at once.
+            self._gap_s += self._WEIGHT * (base + slope)
 
-    def on_batch(self, size: int, took_s: float) -> None:
+    @property
+    def _come_back(self) -> bool:
+        """Whether callers wait for an answer before they ask again."""
+        return self._share_back > self._MOST
+
+    def on_batch(self, size: int, took_s: float, *, now: float, waiting: int) -> None:
+        if self._answered:
+            share = self._back / self._answered
+            self._share_back += self._WEIGHT * (share - self._share_back)
+        self._ended, self._answered, self._back = now, size, 0
+        self._callers = max(size + waiting, self._callers * self._FORGET)
         new = (1.0, size, size * size, took_s, size * took_s)
         self._sums = [
             old * self._FORGET + value
@@ -179,11 +214,19 @@ class AdaptiveWait:
         return max(1, min(size, int(left / slope)))
 
     def until(self, size: int, first: float, last: float) -> float:
-        base, slope = self.curve()
-        gap = self._gap_s
-        if gap is None or gap * size >= base:
+        if self._gap_s is None:
             return first
-        due = last + min(base / size, self._PATIENCE * gap)
+        base, slope = self.curve()
+        gap = usual = self._gap_s
+        missing, since, patience = 1.0, last, self._GAPS * gap
+        if self._come_back:
+            missing = self._callers - size
+            if last < self._ended:  # those who were answered are on their way
+                usual, since = self._turn_s, self._ended
+                patience = self._TURNS * usual
+        if missing < 1 or (usual + (missing - 1) * gap) * size >= missing * base:
+            return first
+        due = since + min(missing * base / size, patience)
         if self._target_s is not None:
             due = min(due, first + self._target_s - base - slope * (size + 1))
         return due
@@ -254,10 +297,10 @@ class BatchQueue(Generic[Item]):
                 return batch
         return None
 
-    def end(self, size: int, took_s: float) -> None:
+    def end(self, size: int, took_s: float, now: float) -> None:
         """A batch has run."""
         self.running -= 1
-        self.wait.on_batch(size, took_s)
+        self.wait.on_batch(size, took_s, now=now, waiting=len(self))
 
     def _due(self, waiting: Sequence[tuple[float, Item, object]]) -> float:
         first = waiting[0][0]

@@ -50,7 +50,7 @@ def test_no_more_batches_run_than_allowed():
     assert batches.take(0.0) == [1]
     assert batches.take(0.0) is None
     assert batches.next_due() is None
-    batches.end(1, 0.1)
+    batches.end(1, 0.1, 0.0)
     assert batches.take(0.0) == [2]
 
 
@@ -71,7 +71,7 @@ def test_groups_never_share_a_batch_and_none_starves():
     taken = []
     while (batch := batches.take(0.0)) is not None:
         taken.append(batch)
-        batches.end(len(batch), 0.0)
+        batches.end(len(batch), 0.0, 0.0)
     assert taken == [[0, 1], [4, 5], [2, 3]]
 
 
@@ -81,7 +81,7 @@ def test_sizes_of_items_count_and_order_is_kept():
         batches.add(item, item, None, 0.0)
 
     assert batches.take(0.0) == [4, 5]
-    batches.end(2, 0.0)
+    batches.end(2, 0.0, 0.0)
     assert batches.take(0.0) == [6, 1]
 
 
@@ -127,14 +127,14 @@ def test_every_item_is_run_once_in_order_and_no_batch_is_too_large(sizes, limit,
     while (batch := batches.take(0.0)) is not None:
         assert sum(size for _, size in batch) <= limit
         run += batch
-        batches.end(len(batch), 0.0)
+        batches.end(len(batch), 0.0, 0.0)
     assert run == [item for item in items if item[0] not in drops]
 
 
 def test_the_curve_of_a_function_is_learnt():
     wait = AdaptiveWait(None)
     for size in (1, 4, 16, 8, 2, 32):
-        wait.on_batch(size, 0.010 + 0.001 * size)
+        wait.on_batch(size, 0.010 + 0.001 * size, now=0.0, waiting=0)
 
     base, slope = wait.curve()
     assert base == pytest.approx(0.010)
@@ -144,7 +144,7 @@ def test_the_curve_of_a_function_is_learnt():
 def test_a_burst_is_waited_for_and_its_end_noticed():
     wait = AdaptiveWait(None)
     for size in (1, 4, 16):
-        wait.on_batch(size, 0.010)
+        wait.on_batch(size, 0.010, now=0.0, waiting=0)
     for step in range(20):
         wait.on_arrival(step * 0.0001)
 
@@ -155,7 +155,7 @@ def test_a_burst_is_waited_for_and_its_end_noticed():
 def test_under_light_load_nothing_is_waited_for():
     wait = AdaptiveWait(None)
     for size in (1, 1, 1):
-        wait.on_batch(size, 0.010)
+        wait.on_batch(size, 0.010, now=0.0, waiting=0)
     for step in range(30):
         wait.on_arrival(step * 0.5)
 
@@ -165,7 +165,7 @@ def test_under_light_load_nothing_is_waited_for():
 def test_batches_stay_small_enough_for_the_latency_target():
     wait = AdaptiveWait(latency_target_s=0.050)
     for size in (1, 4, 16, 32):
-        wait.on_batch(size, 0.010 + 0.001 * size)
+        wait.on_batch(size, 0.010 + 0.001 * size, now=0.0, waiting=0)
 
     assert wait.limit(100, age_s=0.0) == 40
     assert wait.limit(100, age_s=0.020) == 20
