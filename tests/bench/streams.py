@@ -97,10 +97,12 @@ async def ends_ms(url: str) -> list[float]:
         await reader.ask("/endless", 1)
         begin = time.monotonic()
         reader.transport.abort()
-        while (ended_at := await last_end(asking)) < begin:
-            await asyncio.sleep(0.001)
-            if time.monotonic() > begin + PATIENCE_S:
-                return [*sorted(times), math.inf]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while (ended_at := await last_end(asking)) < begin:
+                    await asyncio.sleep(0.001)
+        except TimeoutError:
+            return [*sorted(times), math.inf]
         times.append(1_000 * (ended_at - begin))
     return sorted(times)
 
