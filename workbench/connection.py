@@ -7,7 +7,7 @@ import atexit
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from workbench import errors
 from workbench.build import in_notebook, project_root
 from workbench.client import Client
 from workbench.cluster.attach import connected_address
+from workbench.code.exporter import pack_exporter
 from workbench.code.services import pack_services
 from workbench.controller.restore import Saved, find_saved, read_saved
 from workbench.instance import InstanceFile, find, path_of
@@ -24,6 +25,7 @@ from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions, not_applied
 from workbench.spec.logging_config import LoggingSpec
 from workbench.spec.status import InstanceStatus, ServeStatus
+from workbench.spec.tracing import TracingConfig
 from workbench.start import start_instance
 
 __all__ = [
@@ -66,18 +68,20 @@ def connect(url: str, token: str | None = None) -> InstanceStatus:
     return _instance_status(made.status())
 
 
-def start(
+def start(  # noqa: PLR0913 - one keyword per thing a front end may say
     *,
     http: HTTPOptions | None = None,
     grpc: GRPCOptions | None = None,
     logging_config: LoggingSpec | None = None,
+    tracing: TracingConfig | None = None,
     keep: bool | None = None,
     restore: Path | str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> InstanceStatus:
     """Find the instance to use, or start one.
 
-    `logging_config` is for what this process deploys from now on.
+    `logging_config` is for what this process deploys from now on, `tracing` for an
+    instance that is started.
 
     With `keep` the instance outlives this process; by default it does so in a
     notebook, and ends with a script. With `restore`, `NEWEST` or a directory, it begins
@@ -85,23 +89,24 @@ def start(
     options that it does not have since it runs already.
 
     Raises:
-        StartError: it did not come up; or packages for gRPC are missing.
+        StartError: it did not come up; or packages for gRPC or tracing are missing.
         PortBusyError: a port asked for by number is taken.
         SavedStateError: what is to be restored is damaged, foreign or missing.
         InstanceError: one runs already, and listens elsewhere or cannot restore.
     """
     global _logging_config  # noqa: PLW0603 - as `_client`
     client = get_or_start(
-        http=http, grpc=grpc, keep=keep, restore=restore, on_progress=on_progress
+        http=http,
+        grpc=grpc,
+        tracing=tracing,
+        keep=keep,
+        restore=restore,
+        on_progress=on_progress,
     )
     if logging_config is not None:
         _logging_config = logging_config
     found = _instance_status(client.status())
-    running = client.about.http
-    if http is None or running is None or not (names := not_applied(http, running)):
-        return found
-    note = f"It runs already, without these HTTP options: {', '.join(names)}."
-    return replace(found, notes=(*found.notes, note))
+    return replace(found, notes=(*found.notes, *_missed(client, http, tracing)))
 
 
 def shutdown() -> bool:
@@ -148,6 +153,7 @@ def get_or_start(
     *,
     http: HTTPOptions | None = None,
     grpc: GRPCOptions | None = None,
+    tracing: TracingConfig | None = None,
     keep: bool | None = None,
     restore: Path | str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
@@ -174,6 +180,7 @@ def get_or_start(
             settings,
             http=http or usual,
             grpc=services,
+            tracing=pack_exporter(tracing, project_root()),
             keep=in_notebook() if keep is None else keep,
             ray_address=ray_address or settings.ray_address,
             saved=saved,
@@ -182,6 +189,21 @@ def get_or_start(
         _client = Client(started.url, started.token)
         on_progress("the instance is up")
         return _client
+
+
+def _missed(
+    client: Client, http: HTTPOptions | None, tracing: TracingConfig | None
+) -> Iterator[str]:
+    """What an instance does not have of what was asked for, since it ran already."""
+    running = client.about.http
+    if (
+        http is not None
+        and running is not None
+        and (names := not_applied(http, running))
+    ):
+        yield f"It runs already, without these HTTP options: {', '.join(names)}."
+    if tracing is not None and not client.about.is_traced:
+        yield "It runs already, without a tracing_config: no spans are exported."
 
 
 def _answers(client: Client) -> bool:

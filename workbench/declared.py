@@ -24,6 +24,7 @@ from workbench.spec.autoscaling import AutoscalingPolicy, parse_policy
 from workbench.spec.config_file import ConfigFile, DeclaredApplication, read_config
 from workbench.spec.deployment import ActorOptions, DeploymentOptions
 from workbench.spec.routing import RoutingSpec
+from workbench.spec.tracing import parse_tracing
 
 __all__ = ["Declared", "declare", "open_door", "read_declared", "write_config"]
 
@@ -85,10 +86,14 @@ def open_door(declared: Declared, *, keep: bool, say: Callable[[str], None]) -> 
     try:
         http = http_options(config.http_options or None)
         grpc = grpc_options(config.grpc_options or None)
+        tracing = parse_tracing(config.tracing_config)
     except (TypeError, ValueError) as error:
         msg = f"{declared.path}: {error}"
         raise ConfigError(msg) from None
-    for note in api.start(http=http, grpc=grpc, keep=keep, on_progress=say).notes:
+    started = api.start(
+        http=http, grpc=grpc, tracing=tracing, keep=keep, on_progress=say
+    )
+    for note in started.notes:
         say(note)
 
 

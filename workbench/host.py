@@ -118,6 +118,7 @@ async def _serve(
             launcher_pid=os.getppid(),
             is_embedded=plan.ray_address is None,
             grpc=plan.grpc,
+            tracing=plan.tracing,
             saved_dir=plan.saved_dir,
             outages=plan.outages,
         )

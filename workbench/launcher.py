@@ -29,6 +29,7 @@ from workbench.instance import InstanceFile, path_of
 from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
 from workbench.spec.restarts import Restarts
+from workbench.spec.tracing import TracingSpec
 
 __all__ = ["RAY_SESSION", "SOCKETS", "WHY_ENDED", "LaunchPlan", "descendants", "main"]
 
@@ -68,6 +69,7 @@ class LaunchPlan:
     saved_dir: str
     """Where what is deployed is saved; it outlives an instance that is kept."""
     grpc: GrpcSpec | None = None
+    tracing: TracingSpec | None = None
     outages: tuple[str, ...] = ()
     """What ended everything before this start of it, newest last."""
 
@@ -81,8 +83,9 @@ class LaunchPlan:
         fields = json.loads(text)
         grpc = None if fields["grpc"] is None else GrpcSpec.load(fields["grpc"])
         http = HTTPOptions(**fields["http"])
-        outages = tuple(fields["outages"])
-        return cls(**{**fields, "http": http, "grpc": grpc, "outages": outages})
+        tracing = None if (given := fields["tracing"]) is None else TracingSpec(**given)
+        read = {"http": http, "grpc": grpc, "tracing": tracing}
+        return cls(**{**fields, **read, "outages": tuple(fields["outages"])})
 
 
 def main() -> None:

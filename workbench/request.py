@@ -5,6 +5,7 @@ callee causes inherit what belongs to the whole request: id, deadline, priority,
 """
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -20,6 +21,7 @@ __all__ = [
     "apart",
     "context_of",
     "current_request",
+    "set_trace_source",
     "trace_headers",
 ]
 
@@ -75,7 +77,10 @@ class RequestContext(msgspec.Struct, frozen=True):
     def inherited(self, own: Extras) -> Extras | None:
         """What a call that this request causes carries; None if nothing."""
         left_s = self.time_left_s()
-        if left_s is None and not self.priority and not self.traceparent:
+        traceparent, tracestate = self.traceparent, self.tracestate
+        if _trace_source is not None:
+            traceparent, tracestate = self.trace()
+        if left_s is None and not self.priority and not traceparent:
             return None if own == _NO_EXTRAS else own
         times = [t for t in (left_s, own.timeout_s) if t is not None]
         return Extras(
@@ -83,9 +88,15 @@ class RequestContext(msgspec.Struct, frozen=True):
             own.session_id,
             own.priority or self.priority,
             min(times, default=None),
-            own.traceparent or self.traceparent,
-            own.tracestate or self.tracestate,
+            own.traceparent or traceparent,
+            own.tracestate or tracestate,
         )
+
+    def trace(self) -> tuple[str, str]:
+        """What keeps a call that this request causes in its trace; or nothing."""
+        if _trace_source is not None and (found := _trace_source())[0]:
+            return found
+        return self.traceparent, self.tracestate
 
 
 def context_of(
@@ -114,6 +125,13 @@ def apart(request: RequestContext) -> RequestContext:
     return msgspec.structs.replace(request, children=set())
 
 
+def set_trace_source(source: Callable[[], tuple[str, str]]) -> None:
+    """Who knows of steps within the request's own: a tracer, if there is one."""
+    global _trace_source  # noqa: PLW0603 - a process has one tracer, or none
+    _trace_source = source
+
+
+_trace_source: Callable[[], tuple[str, str]] | None = None
 _NO_EXTRAS = Extras()
 _NONE = RequestContext()
 current_request: ContextVar[RequestContext] = ContextVar(
@@ -125,8 +143,8 @@ def trace_headers() -> dict[str, str]:
     """Headers that keep an HTTP call of one's own in the trace of the current request.
 
     `traceparent` and, if there is one, `tracestate` (W3C Trace Context); empty outside
-    of a request, and if its client sent none. Calls by handle carry them by themselves.
+    of a request, and if it belongs to no trace. Calls by handle carry them by themselves.
     """
-    request = current_request.get()
-    headers = {"traceparent": request.traceparent, "tracestate": request.tracestate}
+    found = current_request.get().trace()
+    headers = dict(zip(("traceparent", "tracestate"), found, strict=True))
     return {name: value for name, value in headers.items() if value}

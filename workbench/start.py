@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench import errors
@@ -20,6 +20,7 @@ from workbench.launcher import LaunchPlan
 from workbench.settings import Settings, new_token
 from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
+from workbench.spec.tracing import TracingSpec
 
 __all__ = ["Started", "start_instance"]
 
@@ -41,6 +42,7 @@ def start_instance(  # noqa: PLR0913 - one keyword per thing a front end may say
     *,
     http: HTTPOptions,
     grpc: GrpcSpec | None = None,
+    tracing: TracingSpec | None = None,
     keep: bool,
     ray_address: str | None = None,
     saved: Saved | None = None,
@@ -74,6 +76,7 @@ def start_instance(  # noqa: PLR0913 - one keyword per thing a front end may say
         kept_versions=settings.kept_versions,
         http=http,
         grpc=grpc,
+        tracing=tracing and replace(tracing, directory=str(home / "spans")),
         home=str(home),
         runtime_dir=str(settings.runtime_dir),
         saved_dir=str(saved_dir),

@@ -181,6 +181,27 @@ def test_built_in_metrics(system, serve, run, http, url, name, eventually):
     assert eventually(is_told)
 
 
+@behaviour("§13", "TracingConfig: off, and one trace in a hundred, if not said")
+def test_tracing_config(part):
+    config = part("schema").TracingConfig
+
+    assert (config().enabled, config().sampling_ratio) == (False, 0.01)
+    assert config(enabled=True).exporter_import_path == ""
+    with pytest.raises(ValueError):
+        config(sampling_ratio=1.5)
+
+
+@behaviour("§13", "get_trace_context is None where nothing is traced")
+def test_no_trace_context(serve, run):
+    @serve.deployment
+    class Model:
+        def __call__(self):
+            return serve.get_trace_context() is None
+
+    assert serve.get_trace_context() is None
+    assert run(Model.bind()).remote().result(timeout_s=60)
+
+
 @behaviour("§4.6", "traceparent goes along with the calls that a request causes")
 @differs("only with a tracing_config, and in OpenTelemetry's own context")
 def test_trace(serve, run, http, url):

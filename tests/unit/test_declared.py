@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from workbench.declared import read_declared, write_config
+from workbench.declared import open_door, read_declared, write_config
 from workbench.errors import ConfigError
 from workbench.import_path import forget_local_modules, load_application
 from workbench.serve.config import grpc_options, http_options
@@ -169,6 +169,13 @@ def test_a_policy_that_cannot_be_is_refused_with_its_place(project, policy, text
 
     with pytest.raises(ConfigError, match=rf"\[0\].autoscaling_policy: .*{text}"):
         declared(project, head + policy + "}]").build()
+
+
+def test_what_a_file_says_of_tracing_cannot_be_misspelt(project):
+    found = declared(project, "{tracing_config: {rate: 1}, applications: []}")
+
+    with pytest.raises(ConfigError, match=r"config.yaml: tracing_config has no 'rate'"):
+        open_door(found, keep=False, say=print)
 
 
 def test_a_share_of_every_number_is_asked_for_by_the_whole_file(project):

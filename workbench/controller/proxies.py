@@ -61,6 +61,11 @@ class ProxyKeeper:
         self.pid, self.port, self.grpc_port = about.pid, about.port, about.grpc_port
         self.status = ProxyStatus.HEALTHY
 
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """Those that there are."""
+        return () if self._process is None else (self._process,)
+
     async def start(self) -> None:
         """Start a proxy; `port` then says where it listens.
 

@@ -37,6 +37,7 @@ from workbench.gateway.addresses import grpc_address, http_url, port_notes
 from workbench.gateway.adoption import ADOPT_S, Adoption
 from workbench.gateway.app import make_app
 from workbench.gateway.events import EventFeed
+from workbench.gateway.spans import export_spans, spans_note
 from workbench.instance import channel_secret
 from workbench.observe.usage import free_bytes
 from workbench.proxy.process import ProxyProcess
@@ -166,6 +167,7 @@ class Control:
             controller=self._address,
             launcher_pid=self._config.launcher_pid,
             http=replace(self._config.http, ssl_keyfile_password=None),
+            is_traced=self._config.tracing is not None,
         )
 
     def status(self) -> ServeStatus:
@@ -226,6 +228,8 @@ class Control:
     async def shutdown(self) -> None:
         """Ask whoever owns the instance to end it."""
         await self._mirror.freeze(_SAVE_S)
+        replicas = self._controller.work.processes.values()
+        await export_spans(self._config, [*replicas, *self._proxies.processes])
         self._ending.set()
 
     async def wait_for_shutdown(self) -> None:
@@ -239,7 +243,8 @@ class Control:
 
     def _notes(self) -> tuple[str, ...]:
         problems = (self._mirror.problem,) if self._mirror.problem else ()
-        return (*self._controller.checkpoint.notes, *self._outages, *problems)
+        notes = (*self._controller.checkpoint.notes, *spans_note(self._config))
+        return (*notes, *self._outages, *problems)
 
     async def leave(self) -> None:
         """Delete every application, then end the processes that are left."""
@@ -307,6 +312,7 @@ class Control:
             secret=channel_secret(self._config.token),
             controller=self._address,
             services=self._config.grpc.services if self._config.grpc else "",
+            tracing=self._config.tracing,
         )
         pool = ShellPool(
             self._cluster, ReplicaProcess, template, self._config.spare_shells
@@ -334,6 +340,7 @@ class Control:
             pinned_port=checkpoint.http_port,
             grpc=self._config.grpc,
             pinned_grpc_port=checkpoint.grpc_port,
+            tracing=self._config.tracing,
         )
         return ProxyKeeper(self._cluster, ProxyProcess, template)
 

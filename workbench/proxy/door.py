@@ -8,7 +8,7 @@ idle or stuck: a timer per request would cost 0.9 µs, this costs an assignment.
 import asyncio
 import math
 from email.utils import formatdate
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from workbench.observe.recorder import Recorders
 from workbench.proxy.peer import Trust
@@ -17,6 +17,9 @@ from workbench.routing.call import Receiver, Ticket
 from workbench.spec.http import HTTPOptions
 from workbench.spec.table import RouteEntry
 from workbench.wire.messages import Buffers, HttpCall
+
+if TYPE_CHECKING:
+    from workbench.observe.spans import Spans
 
 __all__ = ["NEVER", "Door", "Guest", "Routes"]
 
@@ -76,6 +79,8 @@ class Door:
         self.router = router
         self.options = options
         self.trust = Trust(options.forwarded_allow_ips)
+        self.spans: Spans | None = None
+        """None: nobody traces requests here."""
         self.is_draining = False
         self.beat = 0
         self.idle_beats = _beats(options.keep_alive_timeout_s, beat_s)

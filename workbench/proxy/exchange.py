@@ -10,6 +10,8 @@ from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from workbench.proxy import pages
 from workbench.proxy.destination import find_destination, make_call
 from workbench.proxy.door import Door
@@ -29,6 +31,7 @@ from workbench.proxy.reply import (
 )
 from workbench.proxy.request import Request
 from workbench.proxy.request_id import accept_id
+from workbench.proxy.request_span import RequestSpan, span_of_http
 from workbench.proxy.told import Told
 from workbench.routing.call import Ticket
 from workbench.wire.messages import (
@@ -92,6 +95,7 @@ class Exchange:
     _started_ns = 0
     _has_failed = False
     _status = _LEFT
+    _span: RequestSpan | None = None
     _told: Told | None = None
     """What the client asks to be told of this, if anything."""
 
@@ -116,6 +120,9 @@ class Exchange:
             return
         self._app = destination.app
         call = make_call(request, destination, door, peer=peer, request_id=self._id)
+        if door.spans is not None:
+            self._span = span_of_http(door.spans, call, destination)
+            call = replace(call, extras=self._span.extras)
         if (extras := call.extras) is not None:
             self._told = Told(extras.is_timed, extras.traceparent)
         self._submit(call, destination.deployment)
@@ -308,6 +315,9 @@ class Exchange:
             if self._has_failed:
                 ended.add_error()
             every.answers[self._app, self.request.method, self._status] += 1
+        if self._span is not None:
+            facts = {"http.response.status_code": self._status}
+            self._span.end(facts, has_failed=self._has_failed)
 
     def _withdraw(self) -> None:
         if self._timer is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from workbench import trace
 from workbench.request import Extras
 
-__all__ = ["EXTRA_HEADERS", "TIMING", "read_extras", "wants_timing"]
+__all__ = ["EXTRA_HEADERS", "TIMING", "read_extras", "read_trace", "wants_timing"]
 
 TIMING = b"x-server-timing"
 _MODEL = b"serve_multiplexed_model_id"
@@ -17,7 +17,8 @@ _FIELDS = {
     TIMING: "timing",
 }
 _PARENT, _STATE = b"traceparent", b"tracestate"
-EXTRA_HEADERS = frozenset({*_FIELDS, _PARENT, _STATE})
+_TRACE = frozenset({_PARENT, _STATE})
+EXTRA_HEADERS = _TRACE | _FIELDS.keys()
 """Headers that `read_extras` looks for."""
 
 # Beyond this nobody could tell who is served first; it also bounds the number of queues.
@@ -44,13 +45,13 @@ def read_extras(
         return Extras(timeout_s=timeout_s, is_timed=is_timed)
     told = [(name, value.decode("latin-1")) for name, value in found]
     values = {_FIELDS[name]: value for name, value in told if name in _FIELDS}
-    traceparent, tracestate = _trace(told)
+    traceparent, tracestate = read_trace(found)
     return Extras(
         values.get("model_id", ""),
         values.get("session_id", ""),
         _priority(values.get("priority", "")),
         timeout_s,
-        traceparent,
+        trace.child_of(traceparent) if traceparent else "",
         tracestate,
         is_timed or wants_timing(values.get("timing", "")),
     )
@@ -61,15 +62,14 @@ def wants_timing(text: str) -> bool:
     return text not in {"", "0", "?0"}
 
 
-def _trace(told: list[tuple[bytes, str]]) -> tuple[str, str]:
-    """The trace that the request belongs to, with the proxy as its latest step."""
-    parents = [value for name, value in told if name == _PARENT]
+def read_trace(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:
+    """The trace that a request belongs to, and its client's step of it; or nothing."""
+    told = [header for header in headers if header[0] in _TRACE]
+    parents = [value.decode("latin-1") for name, value in told if name == _PARENT]
     if not parents:
         return "", ""
-    traceparent, tracestate = trace.accept(
-        parents, [value for name, value in told if name == _STATE]
-    )
-    return trace.child_of(traceparent), tracestate
+    states = [value.decode("latin-1") for name, value in told if name == _STATE]
+    return trace.accept(parents, states)
 
 
 def _priority(text: str) -> int:

@@ -16,6 +16,7 @@ from workbench.cluster.fence import die_with_parent
 from workbench.cluster.heap import keep_freed_memory
 from workbench.errors import PortBusyError
 from workbench.loop import LoopThread
+from workbench.observe.spans import Spans, start_tracing
 from workbench.proxy.door import Door
 from workbench.proxy.port import open_port
 from workbench.proxy.server import HttpServer
@@ -24,6 +25,7 @@ from workbench.routing.report import report
 from workbench.spec.grpc import DEFAULT_GRPC_PORT, GRPCOptions, GrpcSpec
 from workbench.spec.http import DEFAULT_PORT, HTTPOptions
 from workbench.spec.proxy import ProxyConfig, ProxyDescription
+from workbench.spec.tracing import TracingSpec
 from workbench.wire.host import host_id
 from workbench.wire.messages import Ended
 
@@ -90,6 +92,11 @@ class ProxyProcess:
             return f"Its I/O loop has not answered for {_HEALTH_S:g} s."
         return "" if is_serving else "Its HTTP server has ended."
 
+    async def export_spans(self) -> None:
+        """Let those leave that have ended; this process is about to."""
+        if self._interior is not None:
+            await asyncio.to_thread(self._interior.export_spans)
+
     async def stop(self) -> None:
         """Take no more connections, finish what is being answered, cut what is slow."""
         if self._io is not None and self._interior is not None:
@@ -124,6 +131,14 @@ async def _open(config: ProxyConfig, sock: socket.socket) -> "_Interior":
     return interior
 
 
+def _start_tracing(spec: TracingSpec, proxy_id: str) -> Spans:
+    # What packs and loads code is no part of a proxy that does not trace.
+    from workbench.code.exporter import load_processors  # noqa: PLC0415
+
+    processors = load_processors(spec, f"proxy_{proxy_id}")
+    return start_tracing(processors, spec.sampling_ratio)
+
+
 class _Interior:
     """What lives on the I/O loop."""
 
@@ -133,6 +148,8 @@ class _Interior:
         self._door = Door(self._router, config.options)
         self._server = HttpServer(self._door, sock)
         self._grpc: GrpcServer | None = None
+        if config.tracing is not None:
+            self._door.spans = _start_tracing(config.tracing, config.id)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -160,6 +177,7 @@ class _Interior:
 
         door = self._door
         server = make_server(spec, self._router, ended=door.ended, ids=door.ids)
+        server.spans = door.spans
         # gRPC opens its port by itself; ours finds a free one, and says what is wrong.
         sock = await _open_port(spec.options, pinned_port, DEFAULT_GRPC_PORT)
         port = sock.getsockname()[1]
@@ -172,6 +190,10 @@ class _Interior:
         await self._router.wait_until_ready()
         await server.note_ready()
 
+    def export_spans(self) -> None:
+        if self._door.spans is not None:
+            self._door.spans.close()
+
     async def is_serving(self) -> bool:
         return self._server.is_serving
 
@@ -183,6 +205,7 @@ class _Interior:
         for task in self._tasks:
             task.cancel()
         await self._router.close()
+        await asyncio.to_thread(self.export_spans)
 
     def _take_ended(self) -> dict[str, Ended]:
         taken = self._door.ended.take()

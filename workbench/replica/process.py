@@ -9,18 +9,24 @@ import asyncio
 import contextlib
 import gc
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from workbench import handle
 from workbench.cluster.fence import die_with_parent
 from workbench.cluster.heap import keep_freed_memory
+from workbench.code.exporter import load_processors
 from workbench.code.services import offer_services
+from workbench.errors import StartError
 from workbench.loop import LoopThread
+from workbench.observe.spans import Spans, start_tracing
 from workbench.replica.access_log import AccessLog
+from workbench.replica.call_span import CallSpans
 from workbench.replica.checks import run_checks
 from workbench.replica.environment import limit_threads
 from workbench.replica.last_words import prepare_last_words
@@ -34,6 +40,7 @@ from workbench.replica.serve_log import ServeLog
 from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads
 from workbench.replica.watchdog import Watchdog, patience_s
+from workbench.request import set_trace_source
 from workbench.routing.dispatch import Router
 from workbench.routing.report import report
 from workbench.spec.replica import (
@@ -45,6 +52,7 @@ from workbench.spec.replica import (
     ShellConfig,
     Trouble,
 )
+from workbench.spec.tracing import TracingSpec
 from workbench.wire.channel import Listener, listen
 from workbench.wire.host import host_id
 from workbench.wire.messages import Said
@@ -64,6 +72,7 @@ _IMPORT_AHEAD = ("numpy", "pydantic.main", "fastapi")
 # instance does as it starts, or a user who redeploys, has the processor meanwhile.
 _UNWANTED_S = 2.0
 
+_log = logging.getLogger("workbench.replica")
 _STDOUT = Path("/proc/self/fd/1")
 # For what a constructor said before it failed, if the controller is slow to be found.
 _TELL_S = 2.0
@@ -82,6 +91,7 @@ class ReplicaProcess:
         self._logs = ReplicaLogs(self._io.loop, self._tell)
         self._serve_log = ServeLog()
         self._access_log = AccessLog(self._io.loop, self._tell)
+        self._spans: Spans | None = None
         self._router: Router | None = None
         self._following: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
@@ -161,6 +171,11 @@ class ReplicaProcess:
             log_path=_log_path(),
         )
 
+    async def export_spans(self) -> None:
+        """Let those leave that have ended; this process is about to."""
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
+
     async def wait_until_stuck(self) -> Trouble:
         """Return once user code hangs in a way that only a new process can mend."""
         return await asyncio.shield(asyncio.wrap_future(self._watchdog.trouble))
@@ -209,6 +224,8 @@ class ReplicaProcess:
         prepare_last_words(Path(self._config.socket_dir) / f"{self._config.id}.last")
         self._watchdog.begin()
         self._listen_to(request.seat)
+        if (tracing := self._config.tracing) is not None:
+            await asyncio.to_thread(self._start_tracing, tracing, request.seat)
         report = await self._replica.load(request)
         if report.error and not self._logs.push():
             # This process is ended now; a new one may not have its channel yet.
@@ -239,6 +256,19 @@ class ReplicaProcess:
             self._listen_to(seat)
         return report
 
+    def _start_tracing(self, tracing: TracingSpec, seat: Seat) -> None:
+        """Make spans, from before user code is loaded; where it fails all else goes on."""
+        name = quote(f"{seat.app}_{seat.deployment}_{seat.replica_id}", safe="")
+        try:
+            processors = load_processors(tracing, name)
+            spans = start_tracing(processors, tracing.sampling_ratio)
+        except (ImportError, OSError, StartError) as error:
+            _log.error("No spans of this replica are exported: %s", error)
+            return
+        self._spans = spans
+        self._server.spans = CallSpans(spans, seat)
+        set_trace_source(spans.trace_of_now)
+
     def _listen_to(self, seat: Seat) -> None:
         """Hear what this replica says, in the way that its options ask for."""
         self._logs.begin(seat)
@@ -253,6 +283,7 @@ class ReplicaProcess:
         self._logs.end()
         self._watchdog.end()
         self._serve_log.end()
+        await self.export_spans()
         telling = (self._asking, self._reporting, self._counting, self._following)
         for task in telling:
             if task is not None:

@@ -49,6 +49,7 @@ from workbench.wire.messages import (
 
 if TYPE_CHECKING:
     from workbench.replica.access_log import AccessLog
+    from workbench.replica.call_span import CallSpans
 
 __all__ = ["ReplicaServer"]
 
@@ -85,6 +86,8 @@ class ReplicaServer:
         """The longest of them."""
         self.access_log: AccessLog | None = None
         """None: nobody wants to read of them."""
+        self.spans: CallSpans | None = None
+        """None: nobody traces them."""
         self._handlers = {
             HttpCall: self._on_http_call,
             Call: self._on_call,
@@ -222,6 +225,8 @@ class ReplicaServer:
         context = copy_context()
         about = context_of(running.request_id, route, self._app_name, extras)
         running.children = about.children
+        if self.spans is not None:
+            about = self.spans.begin(running, about, extras, context)
         context.run(current_request.set, about)
         running.stopwatch = about.stopwatch
         running.route = route
@@ -239,6 +244,8 @@ class ReplicaServer:
                 await running.answer(code)
         except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
             running.on_raised(error)
+            if self.spans is not None:
+                self.spans.note_error(running, error)
             if is_users_failure(error) and not running.was_withdrawn(error):
                 self.ended.add_error()
         finally:
@@ -253,6 +260,8 @@ class ReplicaServer:
             self.longest_ns = took_ns
         if self.access_log is not None:
             self.access_log.note(running, took_ns)
+        if self.spans is not None:
+            self.spans.end(running)
         calls = self._calls.get(running.channel)
         if calls is not None:
             calls.pop(running.id, None)

@@ -23,6 +23,7 @@ from workbench.deployment import Application, Deployment, deployment, ingress
 from workbench.errors import DeploymentUnavailableError, WorkbenchError
 from workbench.handle import DeploymentHandle, ingress_of
 from workbench.local import delete_local, local_applications, run_local
+from workbench.observe.spans import get_trace_context
 from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.replica.multiplex import get_multiplexed_model_id, multiplexed
@@ -39,6 +40,7 @@ from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions as HttpSpec
 from workbench.spec.logging_config import LoggingSpec, parse_logging
 from workbench.spec.status import ServeStatus
+from workbench.spec.tracing import TracingConfig, parse_tracing
 
 if TYPE_CHECKING:
     from workbench.notebook.panel import Panel
@@ -58,6 +60,7 @@ __all__ = [
     "ReplicaContext",
     "RunTarget",
     "ServeStatus",
+    "TracingConfig",
     "batch",
     "connect",
     "delete",
@@ -68,6 +71,7 @@ __all__ = [
     "get_deployment_handle",
     "get_multiplexed_model_id",
     "get_replica_context",
+    "get_trace_context",
     "ingress",
     "metrics_frame",
     "multiplexed",
@@ -84,11 +88,12 @@ __all__ = [
 ]
 
 
-def start(
+def start(  # noqa: PLR0917 - Ray Serve's order
     proxy_location: object = None,
     http_options: HttpSpec | dict[str, object] | None = None,
     grpc_options: GRPCOptions | dict[str, object] | None = None,
     logging_config: LoggingSpec | dict[str, object] | None = None,
+    tracing_config: TracingConfig | dict[str, object] | None = None,
     *,
     keep: bool | None = None,
     **others: object,
@@ -99,6 +104,8 @@ def start(
     it. Options of a running proxy cannot change: asking for another port is an error.
     With `grpc_options` that name services it speaks gRPC, too. `logging_config` holds
     for what this process deploys, where an application or deployment has none itself.
+    With `tracing_config` (`workbench.serve.TracingConfig`) an instance that is started
+    exports spans of each request and each call, through OpenTelemetry.
     The proxy is on the head node; `proxy_location` EveryNode is taken to mean that.
 
     Raises:
@@ -113,6 +120,7 @@ def start(
         http=as_http_options(http_options),
         grpc=as_grpc_options(grpc_options),
         logging_config=parse_logging(logging_config),
+        tracing=parse_tracing(tracing_config),
         keep=keep,
         on_progress=_log.info,
     )

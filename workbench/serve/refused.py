@@ -15,7 +15,6 @@ _OPTIONS = {
     "http_host": "use http_options={'host': ...}",
     "http_middlewares": "put middleware into the FastAPI app, where it also runs",
     "http_port": "use http_options={'port': ...}",
-    "tracing_config": "traceparent headers are passed on without it",
 }
 
 _ASKS_ITSELF = (
@@ -26,7 +25,6 @@ _NAMES = {
     "AsyncInferenceAutoscalingPolicy": _ASKS_ITSELF,
     "ControllerOptions": _OPTIONS["controller_options"],
     "PrometheusQueryMixin": _ASKS_ITSELF,
-    "TracingConfig": _OPTIONS["tracing_config"],
     "async_inference_autoscaling_policy": _ASKS_ITSELF,
     "get_deployment_actor": "start a Ray actor by name in __init__, get_if_exists=True",
     "get_deployment_actor_context": "give your actor what it needs as arguments",

@@ -11,6 +11,7 @@ from workbench.spec.status import (
     ReplicaState,
     ServeStatus,
 )
+from workbench.spec.tracing import TracingConfig
 
 __all__ = [
     "ApplicationStatus",
@@ -22,6 +23,7 @@ __all__ = [
     "ServeApplicationSchema",
     "ServeDeploySchema",
     "ServeStatus",
+    "TracingConfig",
 ]
 
 LoggingConfig = LoggingSpec

@@ -17,7 +17,6 @@ _ELSEWHERE = {
     "controller_options": "the controller takes no options",
     "host": "it is `http_options: host:` at the top of the file",
     "port": "it is `http_options: port:` at the top of the file",
-    "tracing_config": "traceparent headers are passed on without it",
 }
 # Values under which those mean nothing, so that files written out in full are taken.
 _UNSET: tuple[object, ...] = (None, False, {}, [])
@@ -55,6 +54,8 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
     http_options: dict[str, object] = {}
     grpc_options: dict[str, object] = {}
     logging_config: dict[str, object] | None = None
+    tracing_config: dict[str, object] | None = None
+    """Of an instance that is started for the file."""
     target_capacity: float | None = None
     """Percentage of every number of replicas that runs; null: all of it."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
 from workbench.spec.table import Address
+from workbench.spec.tracing import TracingSpec
 
 __all__ = ["CONTROLLER_NAME", "ControlConfig", "Credentials", "Introduction"]
 
@@ -30,6 +31,8 @@ class ControlConfig:
     """Where what is deployed is saved as files."""
     grpc: GrpcSpec | None = None
     """None: no gRPC is spoken."""
+    tracing: TracingSpec | None = None
+    """None: no spans are made."""
     outages: tuple[str, ...] = ()
     """What ended everything before this start."""
 
@@ -57,3 +60,5 @@ class Introduction:
     launcher_pid: int
     http: HTTPOptions | None = None
     """How the proxy listens, without the password of its key."""
+    is_traced: bool = False
+    """Whether it was started with a `tracing_config`."""

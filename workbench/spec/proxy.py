@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from workbench.spec.grpc import GrpcSpec
 from workbench.spec.http import HTTPOptions
 from workbench.spec.table import Address
+from workbench.spec.tracing import TracingSpec
 
 __all__ = ["ProxyConfig", "ProxyDescription"]
 
@@ -25,6 +26,7 @@ class ProxyConfig:
     grpc: GrpcSpec | None = None
     """None: it speaks HTTP alone."""
     pinned_grpc_port: int | None = None
+    tracing: TracingSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from workbench.spec.deployment import DeploymentOptions, Kind, Version
 from workbench.spec.table import Address
+from workbench.spec.tracing import TracingSpec
 
 __all__ = [
     "CheckRequest",
@@ -49,6 +50,7 @@ class ShellConfig:
     services: str = ""
     """Of gRPC, as `workbench.spec.grpc.GrpcSpec` has them: their modules hold messages
     that calls may bring to any replica."""
+    tracing: TracingSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,6 @@ def test_what_asks_for_nothing_is_taken():
 
 def test_a_refusal_is_an_error_of_ours():
     with pytest.raises(WorkbenchError) as caught:
-        serve.start(tracing_config={"enabled": True})
+        serve.start(controller_options={"runtime_env": {}})
 
-    assert "traceparent" in str(caught.value)
+    assert "takes no options" in str(caught.value)

@@ -12,10 +12,11 @@ from typing import NoReturn
 
 import grpc
 
-from workbench.proxy.grpc.metadata import Asked, read_metadata
+from workbench.proxy.grpc.metadata import read_metadata
 from workbench.proxy.grpc.seams import Context, Desk
 from workbench.proxy.grpc.services import Rpc
 from workbench.proxy.grpc.status import Ending, ending_of, failed
+from workbench.proxy.request_span import RequestSpan, span_of_grpc
 from workbench.routing.call import Ticket
 from workbench.wire.grpc import MESSAGE_BYTES, Outcome, load_outcome
 from workbench.wire.messages import (
@@ -48,6 +49,7 @@ class GrpcExchange:
             context.invocation_metadata() or (), min(times, default=None)
         )
         self._id = self._asked.request_id or desk.new_id()
+        self._extras = self._asked.extras
         self._ticket: Ticket | None = None
         self._answers: deque[Buffers] = deque()
         self._failure: tuple[Failure, Buffers] | None = None
@@ -68,7 +70,7 @@ class GrpcExchange:
         app, deployment = await self._find_application()
         started_ns = perf_counter_ns()
         has_failed, code = True, grpc.StatusCode.CANCELLED
-        timer = self._start_timer()
+        timer, span = self._start_timer(), self._start_span(app)
         uploading = self._submit(deployment, message)
         try:
             if self._rpc.streams_out:
@@ -89,6 +91,9 @@ class GrpcExchange:
                 timer.cancel()
             if uploading is not None:
                 uploading.cancel()
+            if span is not None:
+                facts = {"rpc.grpc.status_code": code.value[0]}
+                span.end(facts, has_failed=has_failed)
             recorder = self._desk.ended[app]
             recorder.add(perf_counter_ns() - started_ns)
             if has_failed:
@@ -145,14 +150,26 @@ class GrpcExchange:
     ) -> "asyncio.Task[None] | None":
         """Send the call, and have the client's stream follow it if it has one."""
         router = self._desk.router
-        call = self._make_call(router.next_id(), self._asked)
+        call = self._make_call(router.next_id())
         buffers = () if message is None else (message,)
         ticket = self._ticket = router.submit(deployment, call, buffers, self)
         if message is not None:
             return None
         return asyncio.create_task(self._upload(ticket), name=f"upload-{self._id}")
 
-    def _make_call(self, call_id: int, asked: Asked) -> GrpcCall:
+    def _start_span(self, app: str) -> RequestSpan | None:
+        """Where calls are traced; the call goes along as a step of it."""
+        spans, asked = self._desk.spans, self._asked
+        if spans is None:
+            return None
+        about = {"serve.application": app, "serve.request_id": self._id}
+        span = span_of_grpc(
+            spans, self._rpc.path, asked.pairs, extras=asked.extras, about=about
+        )
+        self._extras = span.extras
+        return span
+
+    def _make_call(self, call_id: int) -> GrpcCall:
         rpc, context = self._rpc, self._context
         identities: list[bytes] | None = None
         auth: dict[str, list[bytes]] = {}
@@ -165,13 +182,13 @@ class GrpcExchange:
             method=rpc.method,
             request_id=self._id,
             stream=rpc.streams_out,
-            extras=asked.extras,
+            extras=self._extras,
             path=rpc.path,
             more=rpc.streams_in,
             request_type=rpc.request_type,
             answer_type=rpc.answer_type,
             answer_name=rpc.answer_name,
-            metadata=asked.pairs,
+            metadata=self._asked.pairs,
             peer=context.peer(),
             identities=identities,
             auth=auth,

@@ -6,6 +6,7 @@ from typing import NoReturn, Protocol, TypeAlias
 import grpc
 
 from workbench.observe.recorder import Recorders
+from workbench.observe.spans import Spans
 from workbench.routing.call import Receiver, Ticket
 from workbench.wire.messages import Buffers, GrpcCall
 
@@ -78,6 +79,7 @@ class Desk(Protocol):
     ended: Recorders
     timeout_s: float | None
     has_tls: bool
+    spans: Spans | None
 
     def new_id(self) -> str:
         """An id for a request that brought none."""

@@ -5,6 +5,7 @@ health are gRPC's own services.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -18,6 +19,9 @@ from workbench.proxy.grpc.seams import Context, Routes
 from workbench.proxy.grpc.services import Rpc
 from workbench.proxy.grpc.tls import credentials
 from workbench.spec.grpc import GRPCOptions
+
+if TYPE_CHECKING:
+    from workbench.observe.spans import Spans
 
 __all__ = ["GrpcServer"]
 
@@ -41,6 +45,8 @@ class GrpcServer:
         self.ended = ended
         self.timeout_s = options.request_timeout_s
         self.has_tls = options.ssl_certfile is not None
+        self.spans: Spans | None = None
+        """None: nobody traces calls here."""
         self.port = 0
         self._options = options
         self._ids = ids
