@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from workbench import api, serve
+
 pytest.importorskip("opentelemetry.sdk")
 pytestmark = pytest.mark.timeout(180)
 
@@ -118,3 +120,10 @@ def test_an_exporter_of_ones_own_gets_all_before_the_instance_ends(
     [said] = run_traced('exporter_import_path="exporting:processors"')
 
     assert_one_trace(said, path.read_text().splitlines())
+
+
+def test_an_instance_that_runs_already_says_that_it_does_not_trace(instance):
+    asked = serve.TracingConfig(enabled=True)
+
+    assert "no spans are exported" in api.start(tracing=asked).notes[-1]
+    assert api.start().notes == instance.notes
