@@ -294,10 +294,19 @@ def get_deployment_handle(deployment: str, app: str) -> DeploymentHandle:
 def query(
     path: str, body: object = None, *, timeout_s: float = 60.0
 ) -> "httpx.Response":
-    """Send one HTTP request to the proxy: POST with a JSON body, else GET."""
+    """Send one HTTP request to the proxy: POST with a JSON body, else GET.
+
+    Raises:
+        NoInstanceError: nothing runs.
+        NoHttpError: the instance has no proxy.
+    """
     import httpx  # noqa: PLC0415 - takes 0.15 s, which only its users should pay
 
-    url = get_running().about.http_url + "/" + path.lstrip("/")
+    http_url = get_running().about.http_url
+    if not http_url:
+        msg = "This instance has no HTTP: it was started with proxy_location Disabled."
+        raise errors.NoHttpError(msg)
+    url = http_url + "/" + path.lstrip("/")
     # Reading the certificates costs 65 ms, which http:// does not need. Nobody signs
     # one for this machine's own door.
     place = urlsplit(url)

@@ -14,10 +14,11 @@ from workbench.commands import add_deploy_commands
 from workbench.errors import WorkbenchError
 from workbench.explanation import SHOWN
 from workbench.instance import find
+from workbench.serve.config import located
 from workbench.settings import Settings
 from workbench.spec.events import StatusEvent
 from workbench.spec.grpc import GRPCOptions
-from workbench.spec.http import HTTPOptions
+from workbench.spec.http import NO_HTTP, HTTPOptions, ProxyLocation
 from workbench.spec.logs import LEVELS, LogPage, LogQuery
 from workbench.spec.status import DeploymentStatus, ReplicaState, ServeStatus
 
@@ -50,6 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--host", "--http-host", help="HTTP address (default: loopback)")
     up.add_argument(
         "--port", "--http-port", type=int, help="HTTP port (default: 8000 or next free)"
+    )
+    up.add_argument(
+        "--proxy-location",
+        choices=list(ProxyLocation),
+        help="Disabled: no HTTP, applications are called by handles only",
     )
     up.add_argument(
         "--grpc-port", type=int, help="gRPC port (default: 9000 or next free)"
@@ -134,15 +140,17 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
 def _up(options: argparse.Namespace) -> None:
     settings = Settings.from_environment()
     port = options.port if options.port is not None else settings.http_port
-    is_told_where = port is not None or options.host is not None
+    told = (port, options.host, options.proxy_location)
     http = HTTPOptions(host=options.host or settings.http_host, port=port)
+    http = located(http, options.proxy_location) or http
     grpc = GRPCOptions(
         port=options.grpc_port,
         grpc_servicer_functions=options.grpc_servicer_functions,
     )
     api.start(
-        # What is restored listens as it did, unless told otherwise.
-        http=None if options.restore and not is_told_where else http,
+        # One that runs is taken as it is, and what is restored listens as it did, unless
+        # told otherwise.
+        http=None if told == (None, None, None) else http,
         grpc=grpc,
         keep=True,
         restore=options.restore,
@@ -231,7 +239,7 @@ def _explain(options: argparse.Namespace) -> None:
 
 def _rollback(options: argparse.Namespace) -> None:
     made = api.rollback(options.app, options.version)
-    where = made.url or "no route"
+    where = made.url or "by handle only"
     print(f"{options.app} is live, {where} ({made.took_s:.2f} s).")
 
 
@@ -262,12 +270,13 @@ def _print_logs(query: LogQuery) -> LogPage:
 def _lines(status: ServeStatus) -> list[str]:
     if status.instance is None:
         return ["Nothing is running. Start with `workbench up` or a %%serve cell."]
-    lines = [f"Instance {status.instance.id} at {status.instance.http_url}"]
+    url = status.instance.http_url
+    lines = [f"Instance {status.instance.id}{f' at {url}' if url else f', {NO_HTTP}'}"]
     if status.instance.grpc_address:
         lines.append(f"  gRPC at {status.instance.grpc_address}")
     lines += [f"  {note}" for note in status.instance.notes]
     for name, app in status.applications.items():
-        lines.append(f"{name}: {app.status}, {app.url or 'no route'}")
+        lines.append(f"{name}: {app.status}, {app.url or 'by handle only'}")
         if app.message:
             lines.append(f"  {app.message}")
         for deployment, each in app.deployments.items():

@@ -205,5 +205,5 @@ def _show(deployed: list[Deployed]) -> None:
     for each in deployed:
         for warning in each.warnings:
             print(f"  {warning}")
-        where = each.url or "no route"
+        where = each.url or "by handle only"
         print(f"{each.name}: {where} ({each.took_s:.2f} s)", flush=True)

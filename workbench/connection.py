@@ -259,13 +259,7 @@ def _check_as_asked(
     if restore is not None:
         msg = "An instance runs already; only one that starts can restore."
         raise errors.InstanceError(msg, "End it first: workbench down.")
-    running = urlsplit(client.about.http_url)
-    if http is not None and http.port not in {None, running.port}:
-        msg = (
-            f"An instance runs already and listens on port {running.port}, "
-            f"not {http.port}."
-        )
-        raise errors.InstanceError(msg, hint)
+    _check_door(http, client.about.http_url, hint)
     if grpc is None or not grpc.grpc_servicer_functions:
         return
     address = _instance_status(client.status()).grpc_address
@@ -274,6 +268,19 @@ def _check_as_asked(
         where = f"speaks gRPC at {address}" if address else "speaks no gRPC"
         msg = f"An instance runs already and {where}."
         raise errors.InstanceError(msg, hint)
+
+
+def _check_door(http: HTTPOptions | None, http_url: str, hint: str) -> None:
+    if http is None or not http.has_proxy:
+        return
+    port = urlsplit(http_url).port
+    if not http_url:
+        msg = "An instance runs already and has no HTTP (proxy_location Disabled)."
+    elif http.port not in {None, port}:
+        msg = f"An instance runs already and listens on port {port}, not {http.port}."
+    else:
+        return
+    raise errors.InstanceError(msg, hint)
 
 
 def _instance_status(found: ServeStatus) -> InstanceStatus:

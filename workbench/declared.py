@@ -18,7 +18,7 @@ from workbench.code.policies import ship_application_policy
 from workbench.deployment import Deployment
 from workbench.errors import ConfigError
 from workbench.import_path import load_application
-from workbench.serve.config import grpc_options, http_options
+from workbench.serve.config import grpc_options, http_options, located
 from workbench.spec.application import Owner, check_external_scaler
 from workbench.spec.autoscaling import AutoscalingPolicy, parse_policy
 from workbench.spec.config_file import ConfigFile, DeclaredApplication, read_config
@@ -71,20 +71,12 @@ def open_door(declared: Declared, *, keep: bool, say: Callable[[str], None]) -> 
     """Start an instance with the file's HTTP and gRPC options, or find the one there is.
 
     Raises:
-        ConfigError: an option that does not exist, or a location that is not offered.
+        ConfigError: an option, or a place for the proxy, that does not exist.
         InstanceError: one runs already, and listens elsewhere.
     """
     config = declared.config
-    if config.proxy_location not in {"EveryNode", "HeadOnly"}:
-        msg = f"proxy_location {config.proxy_location!r} is not offered."
-        hint = (
-            "Leave it away; `route_prefix: null` keeps an application from HTTP."
-            if config.proxy_location == "Disabled"
-            else "It is EveryNode or HeadOnly."
-        )
-        raise ConfigError(msg, hint)
     try:
-        http = http_options(config.http_options or None)
+        http = located(http_options(config.http_options or None), config.proxy_location)
         grpc = grpc_options(config.grpc_options or None)
         tracing = parse_tracing(config.tracing_config)
     except (TypeError, ValueError) as error:

@@ -19,7 +19,7 @@ class Deployed:
     name: str
     handle: DeploymentHandle
     url: str | None
-    """None: it has no route and is reached by its handle."""
+    """None: it has no route, or the instance no proxy; its handle reaches it."""
     events: tuple[DeployEvent, ...]
     warnings: tuple[str, ...]
     took_s: float

@@ -5,6 +5,7 @@
     │   ├── NoInstanceError        nothing is running and nothing was asked to start
     │   ├── StartError             an instance did not come up
     │   ├── PortBusyError          a port asked for by number is taken
+    │   ├── NoHttpError            it was started without a proxy
     │   ├── SavedStateError        what an instance saved cannot be used
     │   ├── WrongTokenError        the control API refused the token
     │   └── VersionMismatchError   it runs another Python or Workbench
@@ -50,6 +51,7 @@ __all__ = [
     "GateError",
     "InstanceError",
     "LogQueryError",
+    "NoHttpError",
     "NoInstanceError",
     "NoSuchMethodError",
     "NotStreamingError",
@@ -117,6 +119,15 @@ class NoInstanceError(InstanceError):
 
     hint = (
         "Start one: run a `%%serve` cell, call `serve.start()`, or run `workbench up`."
+    )
+
+
+class NoHttpError(InstanceError):
+    """The instance was started without a proxy: nothing answers HTTP."""
+
+    hint = (
+        "Call it by handle: serve.get_app_handle(NAME).remote(...). For HTTP, end the "
+        "instance (`serve.shutdown()`) and start it without proxy_location Disabled."
     )
 
 

@@ -51,7 +51,8 @@ def run_host(plan: LaunchPlan) -> int:
         prepare_environment(ray_plan, process_environment())
         reports.send(progress="starting Ray")
         ray_version = start_ray(ray_plan)
-        reports.send(progress="starting controller and proxy")
+        what = "controller and proxy" if plan.http.has_proxy else "controller"
+        reports.send(progress=f"starting {what}")
         asyncio.run(_keep(plan, ray_version, reports))
     except Exception:  # noqa: BLE001 - said to whoever started us, then over
         traceback.print_exc()

@@ -44,6 +44,7 @@ function ofInstance({ instance, status }: Known): Facts {
     message: '',
     facts: some([
       ['Control API', instance.url],
+      ['Answers', runs?.http_url === '' && 'by handles only: it has no HTTP'],
       ['Answers at', runs?.http_url],
       ['gRPC at', runs?.grpc_address],
       ['Workbench', instance.version],

@@ -103,7 +103,11 @@ function looks(
   if (!status) {
     return { name, mark: 'busy', state: 'connecting', note: version };
   }
-  const note = joined(version, format.count(apps, 'application'));
+  const note = joined(
+    version,
+    status.instance?.http_url === '' ? 'no HTTP' : '',
+    format.count(apps, 'application')
+  );
   if (instance.problem) {
     return { name, mark: 'warning', state: spoken(instance.problem.kind), note };
   }

@@ -140,6 +140,14 @@ describe('details', () => {
     expect(of()).toMatchObject({ Ray: '2.60.0', Lives: 'until it is stopped' });
   });
 
+  it('say that an instance has no HTTP', () => {
+    const { instance: about, ...rest } = status({});
+    const without = known({ ...rest, instance: about && { ...about, http_url: '' } });
+    const said = facts(without, place('here'))?.facts.map(fact => fact.value);
+    expect(said).toContain('by handles only: it has no HTTP');
+    expect(lines(without)[0]?.note).toContain('no HTTP');
+  });
+
   it('are none of what is gone', () => {
     expect(facts(known(runs), place('here', 'other'))).toBeUndefined();
     expect(facts(known(runs), place('here', 'digits', 'Model', 'r9'))).toBeUndefined();

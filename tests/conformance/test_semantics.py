@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -90,6 +92,43 @@ def test_no_route(serve, run, name, http, base_url):
     assert run(answer.bind(), route_prefix=None).remote().result() == 1
     assert http.get(f"{base_url}/{name}").status_code == 404
     assert f"/{name}" not in http.get(f"{base_url}/-/routes").json()
+
+
+WITHOUT_PROXIES = """
+{prepare}
+
+@serve.deployment
+def hello(request):
+    return "hello"
+
+serve.start(proxy_location="Disabled")
+handle = serve.run(hello.bind(), route_prefix="/hello")
+print(handle.remote(None).result(), "beside", len(serve.status().proxies), "proxies")
+serve.shutdown()
+"""
+
+
+@behaviour("§2, §11.1", "proxy_location Disabled: no proxies, and handles work")
+def test_without_proxies(serve, system, tmp_path):
+    path = tmp_path / "handles_only.py"
+    prepare = f"from {serve.__name__.removesuffix('.serve')} import serve"
+    if system == "ray":
+        prepare += "\nimport ray\nray.init('local', num_cpus=2)"
+    path.write_text(WITHOUT_PROXIES.format(prepare=prepare))
+    # Where no instance is found, the script starts one of its own.
+    environ = dict(os.environ) | {"JUPYTER_RUNTIME_DIR": str(tmp_path)}  # noqa: TID251
+    environ.pop("RAY_ADDRESS", None)
+    done = subprocess.run(
+        [sys.executable, path],
+        check=False,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "hello beside 0 proxies" in done.stdout
 
 
 @behaviour("§2", "start is no error where Serve runs")

@@ -23,7 +23,7 @@ from workbench.controller.observed import Observed
 from workbench.controller.plan import Action, Start, Stop, Update, is_settled, plan
 from workbench.controller.publish import Publisher
 from workbench.controller.replica_life import Event, Replica, advance
-from workbench.controller.report import report_application
+from workbench.controller.report import report_application, url_of
 from workbench.controller.rollout import describe_deploy
 from workbench.controller.scaler import Autoscaled, autoscaled
 from workbench.controller.table import TableBuilder
@@ -375,8 +375,7 @@ class Controller:
         app = self._target.applications.get(name)
         if app is None or app.deployed_at != deployed_at:
             return  # whoever deployed it anew waits for other news
-        prefix = app.spec.route_prefix
-        url = None if prefix is None else self.http_url() + prefix
+        url = url_of(self.http_url(), app.spec.route_prefix)
         self._feeds.put_last(name, EventKind.LIVE, url=url)
 
     # -- failures ----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from workbench.spec.status import (
     ReplicaStatus,
 )
 
-__all__ = ["report_application"]
+__all__ = ["report_application", "url_of"]
 
 
 _SCALING = (DeploymentStatus.UPSCALING, DeploymentStatus.DOWNSCALING)
@@ -55,10 +55,15 @@ def report_application(
         last_deployed_time_s=app.deployed_at,
         deployments=deployments,
         route_prefix=prefix,
-        url=None if prefix is None else http_url + prefix,
+        url=url_of(http_url, prefix),
         ingress=app.spec.ingress,
         owner=app.spec.owner,
     )
+
+
+def url_of(http_url: str, prefix: str | None) -> str | None:
+    """Where an application answers; None if it has no route, or the instance no proxy."""
+    return http_url + prefix if http_url and prefix is not None else None
 
 
 def _application_status(

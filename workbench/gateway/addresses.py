@@ -1,5 +1,7 @@
 """Where clients find the proxy, and what to say if that is not where it usually is.
 
+An instance without a proxy has no address: its URL is empty.
+
 Pure; asked by the controller's process.
 """
 
@@ -7,14 +9,16 @@ from workbench.spec.control import ControlConfig
 from workbench.spec.grpc import DEFAULT_GRPC_PORT
 from workbench.spec.http import DEFAULT_PORT
 
-__all__ = ["grpc_address", "http_url", "port_notes"]
+__all__ = ["grpc_address", "http_url", "no_proxy_notes", "port_notes"]
 
 _LOOPBACK = "127.0.0.1"
 _ANY_OR_LOCAL = frozenset({"0.0.0.0", "::", "localhost"})  # noqa: S104 - compared, not bound
 
 
 def http_url(config: ControlConfig, port: int | None) -> str:
-    """How URLs begin."""
+    """How URLs begin; empty where there is no proxy."""
+    if not config.http.has_proxy:
+        return ""
     return f"{config.http.scheme}://{_shown(config.http.host)}:{port}"
 
 
@@ -39,6 +43,13 @@ def port_notes(
         for what, wish, usual, port in doors
         if wish is None and port != usual
     )
+
+
+def no_proxy_notes(config: ControlConfig) -> tuple[str, ...]:
+    """What an instance without a proxy was asked for and cannot do."""
+    if config.grpc is None:
+        return ()
+    return ("gRPC services were named, but without a proxy nothing speaks gRPC.",)
 
 
 def _shown(host: str) -> str:

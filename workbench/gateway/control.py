@@ -33,7 +33,12 @@ from workbench.controller.saved import SavedFiles
 from workbench.controller.smoke import sender
 from workbench.controller.versions import Versions
 from workbench.controller.work import ReplicaWork
-from workbench.gateway.addresses import grpc_address, http_url, port_notes
+from workbench.gateway.addresses import (
+    grpc_address,
+    http_url,
+    no_proxy_notes,
+    port_notes,
+)
 from workbench.gateway.adoption import ADOPT_S, Adoption
 from workbench.gateway.app import make_app
 from workbench.gateway.events import EventFeed
@@ -172,8 +177,12 @@ class Control:
 
     def status(self) -> ServeStatus:
         """Everything that runs."""
+        proxies, pids = {}, {}
+        if self._config.http.has_proxy:
+            proxies[self._proxies.name] = self._proxies.status
+            pids["proxy"] = self._proxies.pid
         return ServeStatus(
-            proxies={self._proxies.name: self._proxies.status},
+            proxies=proxies,
             applications=self._controller.status(),
             target_capacity=self._controller.target_capacity,
             instance=InstanceStatus(
@@ -185,7 +194,7 @@ class Control:
                 pids={
                     "launcher": self._config.launcher_pid,
                     "controller": os.getpid(),
-                    "proxy": self._proxies.pid,
+                    **pids,
                 },
                 grpc_address=grpc_address(self._config, self._proxies.grpc_port),
             ),
@@ -355,6 +364,9 @@ class Control:
             # It still looks for us, and what is deployed is not live before it knows.
             with contextlib.suppress(TimeoutError):
                 await self._publisher.wait_for_subscriber(proxies.router, ADOPT_S)
+            return
+        if not self._config.http.has_proxy:
+            await self._controller.remember(notes=no_proxy_notes(self._config))
             return
         await proxies.start()
         await self._publisher.wait_for_subscriber(proxies.router, _DOOR_S)

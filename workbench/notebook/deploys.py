@@ -18,6 +18,7 @@ from workbench.notebook.display import Screen
 from workbench.notebook.tracebacks import show_only
 from workbench.spec.application import Owner
 from workbench.spec.gate import Gate
+from workbench.spec.http import NO_HTTP
 from workbench.spec.status import (
     ApplicationStatus,
     ApplicationStatusOverview,
@@ -271,6 +272,8 @@ def _first_card(
     card = Card.of(application, name=wishes.name, variable=wishes.variable)
     if before.instance is not None:
         card = replace(card, phase=Phase.SHIPPING)
+        if not before.instance.http_url:
+            card = card.with_note(f"This instance has {NO_HTTP}.")
     same = before.applications.get(wishes.name)
     if same is None:
         return card.with_note(*filter(None, [note]))

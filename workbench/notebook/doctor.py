@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from workbench.notebook.display import MARKS, View, framed, mark, prose
 from workbench.notebook.front_end import FrontEnd
 from workbench.notebook.surroundings import Package, Place, Surroundings, collect
+from workbench.spec.http import NO_HTTP
 
 __all__ = ["Finding", "Verdict", "check", "diagnose"]
 
@@ -184,6 +185,8 @@ def _instances(found: Surroundings) -> Iterator[Finding]:
         what = f"Instance {each.id}"
         if each.problem:
             yield _bad(what, each.problem, each.remedy)
+        elif not each.http_url:
+            yield _good(what, f"answers, Workbench {each.version}; {NO_HTTP}")
         elif not each.answers_http:
             yield _bad(
                 what,

@@ -5,6 +5,7 @@ from html import escape
 from textwrap import indent
 
 from workbench.notebook.display import MARKS, View, framed, mark, prose
+from workbench.spec.http import NO_HTTP
 from workbench.spec.status import (
     ApplicationStatus,
     ApplicationStatusOverview,
@@ -57,13 +58,14 @@ def status_view(
     """
     if status.instance is None:
         return _nothing("Nothing runs.", ())
-    address, notes = status.instance.http_url, status.instance.notes
+    http_url, notes = status.instance.http_url, status.instance.notes
+    address = f"at {http_url}" if http_url else f"with {NO_HTTP}"
     if status.instance.grpc_address:
         address = f"{address} (gRPC: {status.instance.grpc_address})"
     if not status.applications:
-        return _nothing(f"An instance runs at {address} and serves nothing yet.", notes)
+        return _nothing(f"An instance runs {address} and serves nothing yet.", notes)
     count = len(status.applications)
-    gist = f"{count} application{'s' if count > 1 else ''} at {address}"
+    gist = f"{count} application{'s' if count > 1 else ''} {address}"
     lines = _lines(status)
     messages = map(readable, _messages(status))
     notes = (*notes, *messages, *_next_steps(status))
@@ -171,7 +173,7 @@ def _messages(status: ServeStatus) -> list[str]:
 
 def _next_steps(status: ServeStatus) -> list[str]:
     name, app = next(iter(status.applications.items()))
-    call = f"`%serve query {app.route_prefix}` calls it · " if app.route_prefix else ""
+    call = f"`%serve query {app.route_prefix}` calls it · " if app.url else ""
     return [
         f"{call}`%serve delete {name}` stops it · `%serve shutdown` ends everything"
     ]

@@ -34,6 +34,7 @@ class FoundInstance:
 
     id: str
     http_url: str = ""
+    """Empty, if it has no problem: it was started without a proxy."""
     version: str = ""
     answers_http: bool = False
     problem: str = ""
@@ -123,7 +124,7 @@ def _ask(id_: str, url: str, token: str) -> FoundInstance:
             id=id_,
             http_url=about.http_url,
             version=about.version,
-            answers_http=_answers(about.http_url),
+            answers_http=bool(about.http_url) and _answers(about.http_url),
         )
     finally:
         client.close()

@@ -28,12 +28,12 @@ from workbench.replica.batching import batch
 from workbench.replica.context import ReplicaContext, get_replica_context
 from workbench.replica.multiplex import get_multiplexed_model_id, multiplexed
 from workbench.request import trace_headers
-from workbench.serve.config import HTTPOptions
+from workbench.serve.config import HTTPOptions, located
 from workbench.serve.config import grpc_options as as_grpc_options
 from workbench.serve.config import http_options as as_http_options
 from workbench.serve.frame import metrics_frame
 from workbench.serve.many import RunTarget, run_all, shutdown_async
-from workbench.serve.refused import check_options, check_proxy_location, missing_name
+from workbench.serve.refused import check_options, missing_name
 from workbench.spec.autoscaling import AutoscalingPolicy, parse_policy
 from workbench.spec.gate import Gate, Guard, checks_in
 from workbench.spec.grpc import GRPCOptions
@@ -107,17 +107,18 @@ def start(  # noqa: PLR0917 - Ray Serve's order
     With `tracing_config` (`workbench.serve.TracingConfig`) an instance that is started
     exports spans of each request and each call, through OpenTelemetry.
     The proxy is on the head node; `proxy_location` EveryNode is taken to mean that.
+    With Disabled there is none: no HTTP, no gRPC, and applications are called by handles.
 
     Raises:
         NotOfferedError: an option that Ray Serve has and this has not.
         PortBusyError: a port asked for by number is taken.
         StartError: the instance did not come up.
-        ModuleNotFoundError, ValueError: an import path of a service leads nowhere.
+        ModuleNotFoundError, ValueError: an import path of a service leads nowhere, or
+            there is no such place for a proxy.
     """
     check_options(others)
-    check_proxy_location(proxy_location)
     found = api.start(
-        http=as_http_options(http_options),
+        http=located(as_http_options(http_options), proxy_location),
         grpc=as_grpc_options(grpc_options),
         logging_config=parse_logging(logging_config),
         tracing=parse_tracing(tracing_config),

@@ -1,7 +1,6 @@
 """Import path `ray.serve.config`: how the proxy listens, callers choose, replicas scale."""
 
 from dataclasses import fields, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +8,7 @@ from workbench.spec.autoscaling import AutoscalingConfig, AutoscalingPolicy
 from workbench.spec.autoscaling_context import AutoscalingContext, DeploymentID
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions as HttpSpec
+from workbench.spec.http import ProxyLocation
 from workbench.spec.routing import BackpressureSpec, RoutingSpec, parse_routing
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "gRPCOptions",
     "grpc_options",
     "http_options",
+    "located",
 ]
 
 BackpressureConfig = BackpressureSpec
@@ -37,16 +38,9 @@ _ELSEWHERE = {
     "location": "proxy_location of serve.start says it",
     "middlewares": "put middleware into the FastAPI app, where it also runs",
     "num_cpus": "the proxy takes none",
+    "proxy_location": "it stands beside http_options, not in it",
     "root_url": "URLs are made of the Host header of each request",
 }
-
-
-class ProxyLocation(StrEnum):
-    """On which nodes there are proxies."""
-
-    Disabled = "Disabled"
-    HeadOnly = "HeadOnly"
-    EveryNode = "EveryNode"
 
 
 def HTTPOptions(**given: object) -> HttpSpec:  # noqa: N802 - Ray Serve's name
@@ -91,7 +85,7 @@ def http_options(given: HttpSpec | dict[str, object] | None) -> HttpSpec | None:
         return None
     if isinstance(given, HttpSpec):
         return _absolute(given)
-    known = {field.name for field in fields(HttpSpec)}
+    known = {field.name for field in fields(HttpSpec)} - _ELSEWHERE.keys()
     for name, value in given.items():
         if name in _ELSEWHERE and value not in (None, 0, "", [], ()):
             msg = f"HTTP option {name!r} is not offered: {_ELSEWHERE[name]}."
@@ -102,6 +96,23 @@ def http_options(given: HttpSpec | dict[str, object] | None) -> HttpSpec | None:
             raise ValueError(msg)
     ours = {name: each for name, each in given.items() if name in known}
     return _absolute(HttpSpec(**ours))  # type: ignore[arg-type]  # checked by name
+
+
+def located(options: HttpSpec | None, proxy_location: object) -> HttpSpec | None:
+    """The options with what a user gave for `proxy_location`; None for both: as usual.
+
+    Raises:
+        ValueError: there is no such place.
+    """
+    if proxy_location is None:
+        return options
+    name = getattr(proxy_location, "value", proxy_location)
+    place = HttpSpec(proxy_location=str(name))
+    if options is None and place.has_proxy:
+        return None
+    # One proxy on the head node is all there is to choose from, besides none.
+    wanted = ProxyLocation.EveryNode if place.has_proxy else ProxyLocation.Disabled
+    return replace(options or HttpSpec(), proxy_location=wanted)
 
 
 def grpc_options(given: GRPCOptions | dict[str, object] | None) -> GRPCOptions | None:

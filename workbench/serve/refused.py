@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from workbench.errors import WorkbenchError
 
-__all__ = ["NotOfferedError", "check_options", "check_proxy_location", "missing_name"]
+__all__ = ["NotOfferedError", "check_options", "missing_name"]
 
 _OPTIONS = {
     "controller_options": "the controller takes no options",
@@ -53,23 +53,6 @@ def check_options(given: Mapping[str, object]) -> None:
         if value not in (None, False, [], ()):
             msg = f"{name} of Ray Serve is not offered: {_OPTIONS[name]}."
             raise NotOfferedError(msg)
-
-
-def check_proxy_location(given: object) -> None:
-    """Refuse a place for proxies that cannot be had.
-
-    Raises:
-        ValueError: no such place.
-        NotOfferedError: instances without HTTP.
-    """
-    place = getattr(given, "value", given)
-    if place not in {None, "EveryNode", "HeadOnly", "Disabled"}:
-        msg = f"proxy_location is EveryNode, HeadOnly or Disabled; got {given!r}."
-        raise ValueError(msg)
-    if place == "Disabled":
-        msg = "An instance without a proxy is not offered."
-        hint = "serve.run(..., route_prefix=None) keeps an application from HTTP."
-        raise NotOfferedError(msg, hint)
 
 
 def missing_name(name: str) -> AttributeError:

@@ -56,6 +56,7 @@ class Introduction:
     ray_version: str
     python_version: str
     http_url: str
+    """Empty: it has no proxy."""
     controller: Address
     launcher_pid: int
     http: HTTPOptions | None = None

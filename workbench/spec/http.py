@@ -1,11 +1,29 @@
-"""How the proxy listens."""
+"""How the proxy listens, and whether there is one."""
 
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-__all__ = ["DEFAULT_PORT", "HTTPOptions", "check_networks", "not_applied"]
+__all__ = [
+    "DEFAULT_PORT",
+    "NO_HTTP",
+    "HTTPOptions",
+    "ProxyLocation",
+    "check_networks",
+    "not_applied",
+]
 
 DEFAULT_PORT = 8000
+NO_HTTP = "no HTTP: handles only"
+"""What front ends say in the place of an address where there is no proxy."""
+
+
+class ProxyLocation(StrEnum):
+    """On which nodes there are proxies (Ray Serve's names)."""
+
+    Disabled = "Disabled"
+    HeadOnly = "HeadOnly"
+    EveryNode = "EveryNode"
 
 
 def check_networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -29,6 +47,9 @@ class HTTPOptions:
     """Options of the HTTP proxy."""
 
     host: str = "127.0.0.1"
+    proxy_location: str = ProxyLocation.EveryNode
+    """Disabled: no proxy at all, and applications are called by handles only. The
+    others mean the same: one proxy, on the head node."""
     port: int | None = None
     """None: 8000, or the next free port above it."""
     root_path: str = ""
@@ -77,12 +98,21 @@ class HTTPOptions:
     connection, and time on the one loop that serves all of them."""
 
     @property
+    def has_proxy(self) -> bool:
+        """Whether anything listens at all."""
+        return self.proxy_location != ProxyLocation.Disabled
+
+    @property
     def scheme(self) -> str:
         """How URLs begin."""
         return "http" if self.ssl_certfile is None else "https"
 
     def __post_init__(self) -> None:
         """Reject what cannot be."""
+        if self.proxy_location not in set(ProxyLocation):
+            there = ", ".join(ProxyLocation)
+            msg = f"proxy_location is one of {there}; got {self.proxy_location!r}."
+            raise ValueError(msg)
         if self.port is not None and not 0 <= self.port <= 65535:
             msg = f"port must be between 0 and 65535; got {self.port}."
             raise ValueError(msg)

@@ -107,7 +107,7 @@ class DeployEvent:
     error: str = ""
     """Name of the error class in `workbench.errors` that a failure becomes."""
     url: str | None = None
-    """With LIVE: where the application answers; None without a route."""
+    """With LIVE: where the application answers; None without a route or a proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +159,12 @@ class InstanceStatus:
     version: str
     ray_version: str
     http_url: str
+    """Empty: it has no proxy, and applications are called by handles only."""
     notes: tuple[str, ...] = ()
     """What the user should know, for example that port 8000 was busy."""
     pids: dict[str, int] = field(default_factory=dict)
-    """Process ids of launcher, controller and proxy on the instance's own host."""
+    """Process ids of launcher, controller and (where there is one) proxy on the
+    instance's own host."""
     grpc_address: str = ""
     """`host:port` where gRPC is spoken; empty if it is not."""
 

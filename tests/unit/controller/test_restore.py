@@ -113,6 +113,14 @@ def test_how_it_listened_comes_back_without_the_password(tmp_path):
     assert b"pw" not in (tmp_path / "old" / "door").read_bytes()
 
 
+def test_an_instance_without_a_proxy_comes_back_without_one(tmp_path):
+    save(tmp_path / "old")
+    http = HTTPOptions(proxy_location="Disabled")
+    save_door(tmp_path / "old", http, None, tmp_path)
+
+    assert read_saved(tmp_path / "old").http == http
+
+
 def harm_checkpoint(directory):
     path = directory / "checkpoint"
     path.write_bytes(path.read_bytes()[:-5])

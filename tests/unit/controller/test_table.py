@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.unit.controller.world import deployed, make_spec, running
 from workbench.controller.observed import Observed
 from workbench.controller.placement import explain
-from workbench.controller.report import report_application
+from workbench.controller.report import report_application, url_of
 from workbench.controller.table import TableBuilder
 from workbench.spec.status import ApplicationStatus, DeploymentStatus, ReplicaState
 from workbench.spec.table import Address
@@ -52,6 +52,12 @@ def test_status_follows_the_worst_deployment():
     assert report.status is ApplicationStatus.UNHEALTHY
     assert report.deployments["Good"].status is DeploymentStatus.HEALTHY
     assert report.deployments["Bad"].status is DeploymentStatus.UNHEALTHY
+
+
+def test_without_a_route_or_a_proxy_there_is_no_url():
+    assert url_of("http://h", "/a") == "http://h/a"
+    assert url_of("http://h", None) is None
+    assert url_of("", "/a") is None
 
 
 def test_a_reverted_deploy_serves_on_and_says_it_failed():

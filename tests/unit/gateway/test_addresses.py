@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from workbench.gateway.addresses import grpc_address, http_url, port_notes
+from workbench.gateway.addresses import (
+    grpc_address,
+    http_url,
+    no_proxy_notes,
+    port_notes,
+)
 from workbench.spec.grpc import GRPCOptions, GrpcSpec
 from workbench.spec.http import HTTPOptions
 
@@ -29,6 +34,15 @@ def test_an_ipv6_address_stands_in_brackets():
 
 def test_an_instance_without_grpc_has_no_address_for_it():
     assert grpc_address(config(), None) == ""
+
+
+def test_an_instance_without_a_proxy_has_no_address_at_all():
+    without = HTTPOptions(proxy_location="Disabled")
+
+    assert http_url(config(without), None) == ""
+    assert grpc_address(config(without, GRPCOptions()), None) == ""
+    assert no_proxy_notes(config(without)) == ()
+    assert "gRPC" in no_proxy_notes(config(without, GRPCOptions()))[0]
 
 
 def test_ports_that_are_the_usual_ones_need_no_note():

@@ -118,6 +118,14 @@ def test_what_is_wrong_is_named_with_what_to_do(changes, what, remedy):
     assert remedy in finding.remedy
 
 
+def test_an_instance_without_a_proxy_is_well_and_said_to_have_no_http():
+    found = replace(WELL, instances=(FoundInstance(id="i1", version="1"),))
+
+    assert not bad(found)
+    said = [each.said for each in check(found) if each.what == "Instance i1"]
+    assert said == ["answers, Workbench 1; no HTTP: handles only"]
+
+
 @pytest.mark.parametrize("kind", [FrontEnd.TERMINAL, FrontEnd.SCRIPT])
 def test_where_no_widgets_can_be_shown_none_are_missed(kind):
     found = replace(WELL, front_end=kind, widgets=(), server=Server())

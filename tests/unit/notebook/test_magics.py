@@ -1,5 +1,7 @@
 """The lines after `%%serve` and `%serve`, and what they do."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.notebook.fake_backend import INSTANCE, Answer, running, said
@@ -190,6 +192,16 @@ def test_status_lists_what_is_served(notebook):
         assert "http://127.0.0.1:8000/" in text
         assert "1 of 1 running" in text
         assert "`%serve query /` calls it" in text
+
+
+def test_an_instance_without_http_is_said_to_have_none(notebook):
+    notebook.backend.instance = replace(INSTANCE, http_url="")
+
+    card = notebook.run(f"%%serve\n{MODEL}")
+    (status,) = notebook.run("%serve").output.outputs
+
+    assert "This instance has no HTTP: handles only." in card.shown
+    assert "1 application with no HTTP: handles only" in status.data["text/plain"]
 
 
 def test_delete_stops_one_application(notebook):

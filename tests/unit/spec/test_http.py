@@ -18,6 +18,7 @@ from workbench.spec.http import HTTPOptions, not_applied
         {"max_body_bytes": 0},
         {"header_timeout_s": -1.0},
         {"forwarded_allow_ips": "localhost"},
+        {"proxy_location": "Nowhere"},
     ],
 )
 def test_what_cannot_be_is_refused_by_name(wrong):
