@@ -285,6 +285,7 @@ def _version(kind: Kind, options: DeploymentOptions, shipment: Shipment) -> Vers
             options.placement_group_bundles,
             options.placement_group_strategy,
             options.placement_group_bundle_label_selector,
+            options.max_replicas_per_node,
             contents(options.ray_actor_options.runtime_env),
         ),
         config=_digest(in_place),

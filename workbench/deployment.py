@@ -22,8 +22,6 @@ _OPTION_NAMES = frozenset(f.name for f in fields(DeploymentOptions))
 _ELSEWHERE = {
     "deployment_actors": "start a Ray actor by name in __init__, get_if_exists=True",
     "gang_scheduling_config": "placement_group_bundles hold workers that belong together",
-    "max_replicas_per_node": "a custom resource on each node, asked for in "
-    "ray_actor_options, limits how many replicas it holds",
 }
 
 # Options that may be given in other forms than the one they are kept in.

@@ -22,8 +22,9 @@ from workbench.deployment import Application, Deployment
 from workbench.errors import ConstructorError
 from workbench.handle import DeploymentHandle, set_local_runtime
 from workbench.loop import LoopThread
-from workbench.replica.build import enter, reconfigure, run_hook
+from workbench.replica.build import enter, run_hook
 from workbench.replica.context import ReplicaContext, here
+from workbench.replica.reconfigure import reconfigure
 from workbench.replica.running import Running
 from workbench.replica.server import ReplicaServer
 from workbench.replica.threads import Threads

@@ -291,6 +291,31 @@ def test_replica_context(serve, run, name):
         serve.get_replica_context()
 
 
+@behaviour("§1.3, §1.4", "ranks 0..N-1, in the context and by reconfigure")
+def test_ranks(serve, run, eventually):
+    module = serve.__name__
+
+    @serve.deployment(num_replicas=2, ray_actor_options={"num_cpus": 0.1})
+    class Model:
+        def reconfigure(self, user_config, rank):
+            self.told = user_config["a"], rank.rank
+
+        def __call__(self):
+            import importlib
+
+            here = importlib.import_module(module).get_replica_context()
+            rank = here.rank
+            return rank.rank, rank.node_rank, here.world_size, *self.told
+
+    handle = run(Model.options(user_config={"a": 1}).bind())
+
+    def answers():
+        return {tuple(handle.remote().result()) for _ in range(8)}
+
+    wanted = {(0, 0, 2, 1, 0), (1, 0, 2, 1, 1)}
+    eventually(lambda: answers() == wanted)
+
+
 @behaviour("§1.3, §16.28", "constructors may be async, and so may __del__")
 def test_async_constructor(serve, run):
     @serve.deployment

@@ -64,6 +64,12 @@ def test_errors_pickle(serve, run, part):
         ({"placement_group_strategy": "PACK"}, ValueError),
         ({"placement_group_bundles": [{"CPU": 0.5}]}, ValueError),
         ({"placement_group_bundle_label_selector": [{"a": "b"}]}, ValueError),
+        ({"max_replicas_per_node": 0}, ValueError),
+        ({"max_replicas_per_node": 101}, ValueError),
+        (
+            {"max_replicas_per_node": 1, "placement_group_bundles": [{"CPU": 1}]},
+            ValueError,
+        ),
         ({"rolling_update_percentage": 0}, ValueError),
         ({"rolling_update_percentage": 2}, ValueError),
         ({"max_surge_percent": 101}, ValueError),
@@ -104,6 +110,20 @@ def test_options_are_taken(serve, run):
             return "here"
 
     assert run(Model.bind()).remote().result() == "here"
+
+
+@behaviour("§1.1, §1.5", "max_replicas_per_node leaves room for what takes the place")
+def test_cap_of_a_node(serve, run):
+    @serve.deployment(max_replicas_per_node=1, ray_actor_options={"num_cpus": 0.1})
+    class Model:
+        def __init__(self, word):
+            self.word = word
+
+        def __call__(self):
+            return self.word
+
+    assert run(Model.bind("one")).remote().result() == "one"
+    assert run(Model.bind("two")).remote().result() == "two"
 
 
 @behaviour("§1.2", "a deployment says what it was declared with, and compares")

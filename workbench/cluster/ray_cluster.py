@@ -36,6 +36,8 @@ _KV_NAMESPACE = b"workbench"
 _KV_MARK = b"workbench:"
 # One round of waiting for a reservation; a placement that fits takes 3-8 ms.
 _PLACEMENT_ROUND_S = 1.0
+# Every node has this label, by Ray.
+_NODE_ID_LABEL = "ray.io/node-id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,11 +178,13 @@ class RayCluster:
         """Hold resources under a name; waits one round for them.
 
         Call again with the same name to go on waiting. Bundles of nothing need no
-        placement group and are held at once, on the head.
+        placement group and are held at once, on the head if they may be there.
         """
         if not any(group.bundles):
-            head = (await self.nodes())[0]
-            return Reservation(name=name, node_id=head.id)
+            for node in await self.nodes():
+                if node.id not in group.avoid:
+                    return Reservation(name=name, node_id=node.id)
+            return Reservation(name=name, problem="full")
         return await asyncio.to_thread(_reserve, name, group)
 
     async def release(self, name: str) -> None:
@@ -270,7 +274,7 @@ def _reserve(name: str, wish: GroupSpec) -> Reservation:
             strategy=wish.strategy,
             name=name,
             lifetime="detached",
-            bundle_label_selector=list(wish.labels) or None,
+            bundle_label_selector=_labels(wish) or None,
         )
     if group.wait(_PLACEMENT_ROUND_S):
         nodes = placement_group_table(group)["bundles_to_node_id"]
@@ -279,6 +283,14 @@ def _reserve(name: str, wish: GroupSpec) -> Reservation:
     return Reservation(
         name=name, problem="infeasible" if state == "INFEASIBLE" else "full"
     )
+
+
+def _labels(wish: GroupSpec) -> list[dict[str, str]]:
+    """What the node of each bundle must have, in Ray's own words."""
+    if not wish.avoid:
+        return list(wish.labels)
+    others = {_NODE_ID_LABEL: f"!in({','.join(wish.avoid)})"}
+    return [{**others, **each} for each in wish.labels or ({},) * len(wish.bundles)]
 
 
 def _named_group(name: str) -> PlacementGroup | None:

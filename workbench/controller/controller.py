@@ -20,8 +20,17 @@ from workbench.controller.failures import Failures
 from workbench.controller.history import History
 from workbench.controller.measured import Population, population_of
 from workbench.controller.observed import Observed
-from workbench.controller.plan import Action, Start, Stop, Update, is_settled, plan
+from workbench.controller.plan import (
+    Action,
+    Renumber,
+    Start,
+    Stop,
+    Update,
+    is_settled,
+    plan,
+)
 from workbench.controller.publish import Publisher
+from workbench.controller.ranks import standing_of_newcomer
 from workbench.controller.replica_life import Event, Replica, advance
 from workbench.controller.report import report_application, url_of
 from workbench.controller.rollout import describe_deploy
@@ -39,6 +48,7 @@ from workbench.errors import (
 )
 from workbench.spec.application import DeployRequest
 from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.ranks import Standing
 from workbench.spec.replica import reservation_of
 from workbench.spec.status import (
     ApplicationStatusOverview,
@@ -216,6 +226,8 @@ class Controller:
         if before is None:
             return
         after = advance(before, event, **changes)
+        if event is Event.PLACED:
+            after = replace(after, standing=self._first_standing(after))
         self._replicas[replica_id] = after
         self._feeds.on_replica(before, after)
         if after.state in (ReplicaState.FAILED, ReplicaState.STOPPED):
@@ -228,6 +240,12 @@ class Controller:
         if event is Event.UPDATE_ENDED and after.message and not after.refused:
             self._fail_deploy(after)
         self._wake.set()
+
+    def _first_standing(self, replica: Replica) -> Standing:
+        app, spec = self._target.applications.get(replica.app), self.knows(*replica.key)
+        world_size = app.count(spec) if app and spec else 1
+        peers = self._replicas.of(replica.app)
+        return standing_of_newcomer(replica, peers, world_size)
 
     def adopt(self, replica: Replica) -> None:
         """Take over a replica that an earlier controller started, or was stopping."""
@@ -244,9 +262,10 @@ class Controller:
         """The specification the target has of a deployment."""
         return self._target.deployment(app, deployment)
 
-    def holders(self, replica: Replica) -> list[tuple[str, dict[str, float]]]:
-        """What each other replica holds, for the sentence on a missing place."""
-        return self._replicas.holders(replica)
+    @property
+    def observed(self) -> Observed:
+        """What runs; only to be looked at."""
+        return self._replicas
 
     # -- the loop ----------------------------------------------------------------------
 
@@ -302,6 +321,10 @@ class Controller:
                 self._spawn(replica_id, self.work.update(before, spec, step))
             case Stop(replica=replica_id):
                 self._begin_stop(replica_id)
+            case Renumber(replica=replica_id, standing=standing):
+                told = replace(self._replicas[replica_id], standing=standing)
+                self._replicas[replica_id] = told
+                self._spawn_background(self.work.stand(told))
 
     def _begin_start(self, action: Start) -> None:
         replica_id = secrets.token_hex(4)

@@ -1,8 +1,28 @@
-"""Saying why a replica has no place: what it needs, what there is, who holds it. Pure."""
+"""Which nodes have enough of a deployment, and why a replica has no place. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
-__all__ = ["explain"]
+from workbench.controller.replica_life import Replica
+
+__all__ = ["explain", "explain_cap", "nodes_at_cap"]
+
+
+def nodes_at_cap(newcomer: Replica, others: Iterable[Replica], cap: int) -> set[str]:
+    """Nodes that hold `cap` replicas of the newcomer's deployment already.
+
+    One that stops counts until it is gone. Those with another placement, which leave as
+    new ones come, do not: else no node that is full could ever be updated.
+    """
+    counts = Counter(
+        each.node_id
+        for each in others
+        if each.key == newcomer.key
+        and each.node_id
+        and each.id != newcomer.id
+        and each.version.placement == newcomer.version.placement
+    )
+    return {node_id for node_id, count in counts.items() if count >= cap}
 
 
 def explain(
@@ -39,6 +59,16 @@ def explain(
     return (
         f"A replica of {deployment!r} needs {needs}; the cluster has "
         f"{_amounts(total)} in all, and it is taken: {taken or 'by other Ray work'}."
+    )
+
+
+def explain_cap(deployment: str, cap: int, nodes: int, full: int) -> str:
+    """One sentence on nodes that hold enough of a deployment, and one on what to do."""
+    which = f"{full} of {nodes} nodes have" if nodes > 1 else "the only node has"
+    return (
+        f"A replica of {deployment!r} cannot be placed: max_replicas_per_node is {cap}, "
+        f"and {which} as many. Ask for fewer replicas or allow more on a node, or add a "
+        "node."
     )
 
 

@@ -9,13 +9,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from workbench.controller.observed import by_deployment
+from workbench.controller.ranks import renumbered
 from workbench.controller.replica_life import ALIVE, ROUTED, Replica
 from workbench.controller.rollout import IN_PLACE, choose_step
 from workbench.controller.target import ApplicationTarget, Target
 from workbench.spec.deployment import DeploymentSpec
+from workbench.spec.ranks import Standing
+from workbench.spec.replica import reservation_of
 from workbench.spec.status import ReplicaState, Step
 
-__all__ = ["Action", "Start", "Stop", "Update", "is_settled", "plan"]
+__all__ = ["Action", "Renumber", "Start", "Stop", "Update", "is_settled", "plan"]
 
 Key = tuple[str, str]
 
@@ -28,6 +31,17 @@ class Start:
     spec: DeploymentSpec
     replaces: str = ""
     reservation: str = ""
+
+    def begun(self, replica_id: str, before: Replica | None) -> Replica:
+        """The replica that this starts; `before` is the one it replaces, if it lives."""
+        return Replica(
+            id=replica_id,
+            app=self.app,
+            spec=self.spec,
+            reservation=self.reservation or reservation_of(replica_id),
+            replaces=self.replaces,
+            node_id=before.node_id if before and self.reservation else "",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +60,15 @@ class Stop:
     replica: str
 
 
-Action = Start | Update | Stop
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renumber:
+    """Tell a running replica that it is another of how many."""
+
+    replica: str
+    standing: Standing
+
+
+Action = Start | Update | Stop | Renumber
 
 
 def plan(
@@ -78,8 +100,11 @@ def _plan_deployment(
     may_start: bool,  # noqa: FBT001 - private
 ) -> list[Action]:
     want = app.count(spec)
-    if _is_up(spec, group, want):
-        return []  # which is so for nearly all, at nearly every turn
+    if _is_up(spec, group, want):  # which is so for nearly all, at nearly every turn
+        return [
+            Renumber(replica=replica_id, standing=standing)
+            for replica_id, standing in renumbered(group).items()
+        ]
     new = [each for each in group if each.version == spec.version]
     old = [each for each in group if each.version != spec.version]
     updates = _updates(app, spec, old)

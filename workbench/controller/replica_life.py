@@ -4,14 +4,15 @@ Two rules: what is not in the table is a bug and raises; nothing else in the pac
 changes a replica's state.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from workbench.spec.deployment import DeploymentSpec, Version
+from workbench.spec.ranks import Standing
 from workbench.spec.status import ReplicaState
 from workbench.spec.table import Address
 
-__all__ = ["TRANSITIONS", "Event", "Replica", "advance"]
+__all__ = ["IF_BROKEN", "TRANSITIONS", "Event", "Replica", "advance"]
 
 S = ReplicaState
 
@@ -62,6 +63,13 @@ TRANSITIONS: dict[tuple[ReplicaState, Event], ReplicaState] = {
     (S.STOPPING, E.STOPPED): S.STOPPED,
     (S.STOPPING, E.DIED): S.STOPPED,
 }
+IF_BROKEN: dict[ReplicaState, Event] = {
+    S.PLACING: E.FAILED,
+    S.STARTING: E.FAILED,
+    S.UPDATING: E.UPDATE_ENDED,
+    S.STOPPING: E.STOPPED,
+}
+"""What the end of its work means that broke in a way nobody foresaw."""
 ALIVE = frozenset({S.PLACING, S.STARTING, S.RUNNING, S.UPDATING})
 ROUTED = frozenset({S.RUNNING, S.UPDATING})
 """States in which a replica takes calls."""
@@ -86,6 +94,8 @@ class Replica:
     """Name of the process it runs in."""
     node_id: str = ""
     pid: int = 0
+    standing: Standing = field(default_factory=Standing)
+    """What it is told of its number; decided when it is placed."""
     can_drain: bool = True
     """It can still let running calls end; not if its event loop does not turn."""
     message: str = ""

@@ -6,59 +6,26 @@ the controller's loop stays the only place where replicas change.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Protocol
 
 from workbench.controller.checkpoint import CheckpointStore
 from workbench.controller.health import wait_until_stuck, wait_until_unwell
 from workbench.controller.inquest import Inquest
-from workbench.controller.placement import explain
+from workbench.controller.observed import Observed
+from workbench.controller.placing import Places, Placing, Tell
 from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
 from workbench.controller.replica_life import Event, Replica
-from workbench.errors import ConstructorError, PlacementError, WorkbenchError
+from workbench.errors import ConstructorError, WorkbenchError
 from workbench.spec.deployment import DeploymentSpec
-from workbench.spec.placement import GroupSpec, Inside, group_of
+from workbench.spec.placement import Inside
 from workbench.spec.replica import CheckRequest, LoadRequest, Report, Seat, Trouble
 from workbench.spec.status import Step
 
-__all__ = ["Holders", "Places", "ReplicaWork", "Tell"]
+__all__ = ["ReplicaWork"]
 
-# How long a replica may wait for a place that others hold, before the deploy fails.
-_WAIT_FOR_PLACE_S = 10.0
 # Past the time that running calls get to finish, the process is ended regardless.
 _DRAIN_MARGIN_S = 5.0
-
-
-class Tell(Protocol):
-    """Receives what happened to a replica."""
-
-    def __call__(self, replica_id: str, event: Event, **changes: object) -> None: ...
-
-
-class Places(Protocol):
-    """What this needs of the cluster: reservations and nodes."""
-
-    async def reserve(self, name: str, group: GroupSpec) -> "_Reservation": ...
-    async def release(self, name: str) -> None: ...
-    async def nodes(self) -> Sequence["_Node"]: ...
-    async def gpu_ids(self, reservation: str, amount: float) -> tuple[str, ...]: ...
-
-
-class _Reservation(Protocol):
-    @property
-    def node_id(self) -> str: ...
-    @property
-    def problem(self) -> str: ...
-
-
-class _Node(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def host(self) -> str: ...
-    @property
-    def total(self) -> dict[str, float]: ...
 
 
 class ReplicaWork:
@@ -71,14 +38,15 @@ class ReplicaWork:
         pool: ShellPool,
         store: CheckpointStore,
         tell: Tell,
-        holders: "Holders",
+        observed: Observed,
         inquest: Inquest,
     ) -> None:
         self._places = places
         self._pool = pool
         self._store = store
         self._tell = tell
-        self._holders = holders
+        self._observed = observed
+        self._placing = Placing(places, tell, observed)
         self._inquest = inquest
         self._tasks: set[asyncio.Task[None]] = set()
         # Who asks for the health of which replica.
@@ -90,7 +58,7 @@ class ReplicaWork:
     async def start(self, replica: Replica) -> None:
         """Bring a replica up: place, take a shell, load the user's code."""
         try:
-            node_id = await self._place(replica)
+            node_id = await self._placing.hold(replica)
             self._tell(replica.id, Event.PLACED, node_id=node_id, message="")
             placed = replace(replica, node_id=node_id)
             shell = await self._sit_down(placed)
@@ -112,7 +80,7 @@ class ReplicaWork:
     async def update(self, replica: Replica, spec: DeploymentSpec, step: Step) -> None:
         """Bring a running replica to `spec` without ending its process."""
         process = self.processes[replica.id]
-        seat = _seat(replica, spec)
+        seat = self._seat(replica, spec)
         try:
             if step is Step.KEEP:
                 request = LoadRequest(
@@ -142,6 +110,20 @@ class ReplicaWork:
         else:
             self._tell(replica.id, Event.UPDATE_ENDED, spec=spec, message="")
             self.look_after(replace(replica, spec=spec))
+
+    async def stand(self, replica: Replica) -> None:
+        """Tell a running replica its number; one that cannot take it is replaced."""
+        process = self.processes.get(replica.id)
+        if process is None:
+            return
+        try:
+            report = await process.call("stand", replica.standing)
+        except ProcessLookupError:
+            return  # its death is told by the watch
+        assert isinstance(report, Report)
+        if report.error:
+            message = f"{ConstructorError.__name__}: {report.error}"
+            self._tell(replica.id, Event.SICK, message=message)
 
     async def check(self, replica: Replica, checks: str) -> str:
         """Have a user's tests of a replica run beside it; why one failed, or nothing."""
@@ -204,30 +186,6 @@ class ReplicaWork:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _place(self, replica: Replica) -> str:
-        """Hold the replica's resources; returns the node they are on."""
-        if replica.node_id:
-            return replica.node_id  # sits down where its predecessor sat
-        group = group_of(replica.spec.options)
-        waited = 0.0
-        started = asyncio.get_running_loop().time()
-        while True:
-            held = await self._places.reserve(replica.reservation, group)
-            if not held.problem:
-                return held.node_id
-            waited = asyncio.get_running_loop().time() - started
-            nodes = [node.total for node in await self._places.nodes()]
-            why = explain(
-                replica.spec.name,
-                bundle=group.total(),
-                labels=group.labels[0] if group.labels else {},
-                nodes=nodes,
-                holders=self._holders(replica),
-            )
-            if held.problem == "infeasible" or waited >= _WAIT_FOR_PLACE_S:
-                raise PlacementError(why)
-            self._tell(replica.id, Event.WAITING, message=why)
-
     async def _sit_down(self, replica: Replica) -> Shell:
         """A shell at the replica's place, watched from now on."""
         options = replica.spec.options
@@ -247,7 +205,7 @@ class ReplicaWork:
 
     async def _load(self, shell: Shell, replica: Replica) -> Report:
         spec = replica.spec
-        seat = _seat(replica, spec)
+        seat = self._seat(replica, spec)
         gpus = spec.options.ray_actor_options.num_gpus
         if spec.options.placement_group_bundles:
             seat = replace(seat, gpu_ids=None)
@@ -262,6 +220,20 @@ class ReplicaWork:
         report = await shell.process.call("load", request)
         assert isinstance(report, Report)
         return report
+
+    def _seat(self, replica: Replica, spec: DeploymentSpec) -> Seat:
+        now = self._observed.get(replica.id) or replica
+        return Seat(
+            app=replica.app,
+            deployment=spec.name,
+            kind=spec.kind,
+            options=spec.options,
+            version=spec.version,
+            replica_id=replica.id,
+            reservation=replica.reservation,
+            node_id=replica.node_id,
+            standing=now.standing,
+        )
 
     async def _watch(self, replica_id: str, process: Process) -> None:
         ray_says = await process.wait_for_death()
@@ -285,27 +257,8 @@ class ReplicaWork:
             )
 
 
-class Holders(Protocol):
-    """Names what other deployments hold, for the sentence on a missing place."""
-
-    def __call__(self, replica: Replica) -> list[tuple[str, dict[str, float]]]: ...
-
-
 async def _at_once(_replica: Replica) -> None:
     """Nothing is waited for."""
-
-
-def _seat(replica: Replica, spec: DeploymentSpec) -> Seat:
-    return Seat(
-        app=replica.app,
-        deployment=spec.name,
-        kind=spec.kind,
-        options=spec.options,
-        version=spec.version,
-        replica_id=replica.id,
-        reservation=replica.reservation,
-        node_id=replica.node_id,
-    )
 
 
 def _named(error: WorkbenchError) -> str:

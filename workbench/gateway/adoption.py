@@ -96,4 +96,5 @@ class Adoption:
             process=process.name,
             node_id=seat.node_id,
             pid=about.pid,
+            standing=seat.standing,
         )

@@ -118,7 +118,7 @@ class Control:
             pool=self._pool,
             store=store,
             tell=self._controller.tell,
-            holders=self._controller.holders,
+            observed=self._controller.observed,
             inquest=Inquest(self._socket_dir()),
         )
         self._controller.work.before_traffic = self._controller.trials.before_traffic

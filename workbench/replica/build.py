@@ -16,9 +16,9 @@ from workbench.replica.lifespan import Lifespan
 from workbench.replica.threads import Threads
 from workbench.replica.user_code import UserCode
 from workbench.spec.deployment import Kind
-from workbench.spec.replica import LoadRequest, Seat
+from workbench.spec.replica import LoadRequest
 
-__all__ = ["build", "enter", "reconfigure", "run_hook"]
+__all__ = ["build", "enter", "run_hook"]
 
 
 async def build(
@@ -60,30 +60,13 @@ async def enter(
     )
 
 
-async def reconfigure(servable: object, seat: Seat, threads: Threads) -> None:
-    """Hand a user_config over.
-
-    Raises:
-        TypeError: there is one, but nothing that takes it.
-        BaseException: whatever the user's `reconfigure` raises.
-    """
-    config = seat.options.user_config
-    hook = getattr(servable, "reconfigure", None)
-    if hook is None and config is not None:
-        msg = (
-            f"{seat.deployment!r} has a user_config, but its class has no method "
-            "reconfigure(self, user_config) to take it."
-        )
-        raise TypeError(msg)
-    if hook is not None and config is not None:
-        await run_hook(hook, threads, config)
-
-
-async def run_hook(hook: Callable[..., Any], threads: Threads, *args: object) -> object:
+async def run_hook(
+    hook: Callable[..., Any], threads: Threads, *args: object, **named: object
+) -> object:
     """Call a method that the user wrote for us, `async` or not."""
     if inspect.iscoroutinefunction(hook):
-        return await hook(*args)
-    value = await threads.start(functools.partial(hook, *args)).wait()
+        return await hook(*args, **named)
+    value = await threads.start(functools.partial(hook, *args, **named)).wait()
     return await value if inspect.isawaitable(value) else value
 
 

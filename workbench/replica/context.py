@@ -1,9 +1,10 @@
 """What user code may ask of the replica it runs in: `serve.get_replica_context()`."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workbench.errors import WorkbenchError
+from workbench.spec.ranks import ReplicaRank
 
 __all__ = ["ReplicaContext", "get_replica_context", "here", "set_replica_context"]
 
@@ -19,8 +20,8 @@ class ReplicaContext:
     replica_id: str
     servable_object: object = None
     """The user's instance or function; None while its constructor runs."""
-    rank: int | None = None
-    """None: replicas are not numbered."""
+    rank: ReplicaRank = field(default_factory=ReplicaRank)
+    """Its number among the replicas of the deployment; it may change when these do."""
     world_size: int = 1
     """Replicas asked for; not all of them need be running."""
     code_version: str = ""

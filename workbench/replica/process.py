@@ -43,6 +43,7 @@ from workbench.replica.watchdog import Watchdog, patience_s
 from workbench.request import set_trace_source
 from workbench.routing.dispatch import Router
 from workbench.routing.report import report
+from workbench.spec.ranks import Standing
 from workbench.spec.replica import (
     CheckRequest,
     Description,
@@ -128,6 +129,10 @@ class ReplicaProcess:
     async def reconfigure(self, seat: Seat) -> Report:
         """Take over other options; nothing is loaded again."""
         return await self._io.call(self._update(self._replica.reconfigure(seat)))
+
+    async def stand(self, standing: Standing) -> Report:
+        """Be told another number among the replicas of the deployment."""
+        return await self._io.call(self._replica.stand(standing))
 
     async def check(self, request: CheckRequest) -> str:
         """Test another replica, as a shell; say why it failed, or nothing."""

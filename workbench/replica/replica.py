@@ -10,20 +10,23 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from workbench.code.exceptions import traceback_text
 from workbench.code.load import load_code
-from workbench.replica.build import build, enter, reconfigure, run_hook
+from workbench.replica.build import build, enter, run_hook
 from workbench.replica.context import ReplicaContext, set_replica_context
 from workbench.replica.environment import take_seat
 from workbench.replica.ingress import let_go_of_old_routes
 from workbench.replica.lifespan import Lifespan
+from workbench.replica.reconfigure import reconfigure, takes_rank
 from workbench.replica.server import ReplicaServer
 from workbench.replica.swap import reason_not_to_keep, take_over
 from workbench.replica.threads import Threads
 from workbench.replica.user_code import UserCode
 from workbench.spec.deployment import Kind
+from workbench.spec.ranks import Standing
 from workbench.spec.replica import LoadRequest, Report, Seat
 
 __all__ = ["Replica"]
@@ -63,6 +66,10 @@ class Replica:
     async def reconfigure(self, seat: Seat) -> Report:
         """Take over new options and user_config; code and instance stay."""
         return await self._report(self._reconfigure(seat))
+
+    async def stand(self, standing: Standing) -> Report:
+        """Take over another number among the replicas of the deployment."""
+        return await self._report(self._stand(standing))
 
     @property
     def has_health_check(self) -> bool:
@@ -145,8 +152,10 @@ class Replica:
         self._introduce(seat, servable)
         try:
             code = await enter(seat.kind, target, servable, self._threads)
-            if seat.options.user_config != self.seat.options.user_config:
-                await reconfigure(servable, seat, self._threads)
+            # New methods may ask for the rank that the old ones did without.
+            is_known = takes_rank(servable) == takes_rank(old.servable)
+            before = self.seat if is_known else None
+            await reconfigure(servable, seat, self._threads, before)
             await self._run_health_check(code)
         except BaseException:
             self._introduce(self.seat, old.servable)
@@ -158,9 +167,17 @@ class Replica:
     async def _reconfigure(self, seat: Seat) -> str:
         if self._code is None or self.seat is None:
             return "nothing is loaded"
-        if seat.options.user_config != self.seat.options.user_config:
-            await reconfigure(self._code.servable, seat, self._threads)
+        await reconfigure(self._code.servable, seat, self._threads, self.seat)
         self._serve(seat, self._code)
+        return ""
+
+    async def _stand(self, standing: Standing) -> str:
+        if self._code is None or self.seat is None:
+            return "nothing is loaded"
+        before, servable = self.seat, self._code.servable
+        self.seat = replace(before, standing=standing)
+        self._introduce(self.seat, servable)
+        await reconfigure(servable, self.seat, self._threads, before)
         return ""
 
     # -- parts of them -----------------------------------------------------------------
@@ -174,7 +191,8 @@ class Replica:
                 replica_tag=f"{seat.app}#{seat.deployment}#{self._id}",
                 replica_id=self._id,
                 servable_object=servable,
-                world_size=seat.options.num_replicas,
+                rank=seat.standing.rank,
+                world_size=seat.standing.world_size,
                 code_version=seat.version.code,
             )
         )

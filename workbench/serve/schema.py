@@ -3,6 +3,7 @@
 from workbench.spec.config_file import ConfigFile as ServeDeploySchema
 from workbench.spec.config_file import DeclaredApplication as ServeApplicationSchema
 from workbench.spec.logging_config import LoggingSpec
+from workbench.spec.ranks import ReplicaRank
 from workbench.spec.status import (
     ApplicationStatus,
     ApplicationStatusOverview,
@@ -19,6 +20,7 @@ __all__ = [
     "DeploymentStatus",
     "DeploymentStatusOverview",
     "LoggingConfig",
+    "ReplicaRank",
     "ReplicaState",
     "ServeApplicationSchema",
     "ServeDeploySchema",

@@ -100,6 +100,9 @@ class DeploymentOptions:
     user_config: object = None
     """JSON value handed to `reconfigure`; changing only this restarts nothing."""
     ray_actor_options: ActorOptions = field(default_factory=ActorOptions)
+    max_replicas_per_node: int | None = None
+    """None: as many as there is room for. Old ones that an update is about to replace
+    do not count. Not beside placement_group_bundles."""
     placement_group_bundles: tuple[dict[str, float], ...] = ()
     """Reserved together for each replica, which sits in the first one; Ray tasks and
     actors that it starts find room in the others. Empty: ray_actor_options alone."""

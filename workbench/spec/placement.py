@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GroupSpec", "Inside", "check_group", "group_of", "parse_rows"]
 
+_MOST_CAP = 100
 _STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
 
 
@@ -20,6 +21,8 @@ class GroupSpec:
     strategy: str = "PACK"
     labels: tuple[dict[str, str], ...] = ()
     """Of the node that each bundle must be on; empty: of any."""
+    avoid: tuple[str, ...] = ()
+    """Ids of nodes that no bundle may be on."""
 
     def total(self) -> dict[str, float]:
         """All bundles together."""
@@ -64,6 +67,7 @@ def check_group(options: "DeploymentOptions") -> None:
         TypeError: something else than bundles.
         ValueError: they do not hold the replica, or do not fit together.
     """
+    _check_cap(options.max_replicas_per_node, options)
     bundles = options.placement_group_bundles
     strategy = options.placement_group_strategy
     labels = options.placement_group_bundle_label_selector
@@ -93,6 +97,19 @@ def check_group(options: "DeploymentOptions") -> None:
         )
         raise ValueError(msg)
     _check_bundles(bundles, options)
+
+
+def _check_cap(cap: object, options: "DeploymentOptions") -> None:
+    if cap is None:
+        return
+    msg = f"max_replicas_per_node is 1 to {_MOST_CAP}, or None; got {cap!r}."
+    if isinstance(cap, bool) or not isinstance(cap, int):
+        raise TypeError(msg)
+    if not 1 <= cap <= _MOST_CAP:
+        raise ValueError(msg)
+    if options.placement_group_bundles:
+        msg = "max_replicas_per_node and placement_group_bundles exclude each other."
+        raise ValueError(msg)
 
 
 def _check_bundles(

@@ -1,9 +1,10 @@
 """What the controller and a replica process tell each other."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workbench.spec.deployment import DeploymentOptions, Kind, Version
+from workbench.spec.ranks import Standing
 from workbench.spec.table import Address
 from workbench.spec.tracing import TracingSpec
 
@@ -68,6 +69,7 @@ class Seat:
     node_id: str = ""
     gpu_ids: tuple[str, ...] | None = ()
     """None: Ray has said it to the process itself."""
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How a `load`, `keep` or `reconfigure` went.
+    """How a `load`, `keep`, `reconfigure` or `stand` went.
 
     `error` is empty on success, else the user's traceback without our frames (or a
     sentence of ours). `refused` says why the living instance could not be kept; the

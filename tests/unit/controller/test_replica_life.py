@@ -3,7 +3,13 @@
 import pytest
 
 from tests.unit.controller.world import make_spec, running
-from workbench.controller.replica_life import ALIVE, TRANSITIONS, Event, advance
+from workbench.controller.replica_life import (
+    ALIVE,
+    IF_BROKEN,
+    TRANSITIONS,
+    Event,
+    advance,
+)
 from workbench.spec.status import ReplicaState
 
 
@@ -37,3 +43,8 @@ def test_an_event_carries_what_it_tells():
     dead = advance(running(make_spec()), Event.DIED, message="killed")
 
     assert (dead.state, dead.message) == (ReplicaState.FAILED, "killed")
+
+
+def test_work_that_breaks_ends_in_a_state_that_its_replica_can_reach():
+    for state, event in IF_BROKEN.items():
+        assert (state, event) in TRANSITIONS

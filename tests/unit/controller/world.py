@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from workbench.controller.plan import Start, Stop, Update, plan
+from workbench.controller.plan import Renumber, Start, Stop, Update, plan
+from workbench.controller.ranks import first_standing
 from workbench.controller.replica_life import ALIVE, ROUTED, Replica
 from workbench.controller.target import Target
 from workbench.spec.application import ApplicationSpec, DeployRequest
@@ -78,13 +79,13 @@ class World:
         return actions
 
     def run(self):
-        """Turn until nothing is left to do; returns all actions."""
+        """Turn until nothing is left to do; returns all actions but new numbers."""
         done: list[Start | Stop | Update] = []
         for _ in range(100):
             actions = self.turn()
             if not actions:
                 return done
-            done += actions
+            done += [each for each in actions if not isinstance(each, Renumber)]
         msg = "the plan never settles"
         raise AssertionError(msg)
 
@@ -107,9 +108,16 @@ class World:
                 self._set(action.replica, ReplicaState.UPDATING, spec=action.spec)
             case Stop():
                 self._set(action.replica, ReplicaState.STOPPING)
+            case Renumber():
+                state = self.replicas[action.replica].state
+                self._set(action.replica, state, standing=action.standing)
 
     def _finish(self, replica):
-        if replica.state in (ReplicaState.PLACING, ReplicaState.UPDATING):
+        if replica.state is ReplicaState.PLACING:
+            others = self.replicas.values()
+            standing = first_standing(replica, others, self.target)
+            self._set(replica.id, ReplicaState.RUNNING, standing=standing)
+        elif replica.state is ReplicaState.UPDATING:
             self._set(replica.id, ReplicaState.RUNNING)
         elif replica.state is ReplicaState.STOPPING:
             del self.replicas[replica.id]

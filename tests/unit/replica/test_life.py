@@ -12,6 +12,7 @@ import pytest
 from workbench.replica import process
 from workbench.replica import replica as replica_module
 from workbench.replica.context import get_replica_context
+from workbench.spec.ranks import ReplicaRank, Standing
 from workbench.wire.messages import FailureKind
 
 pytestmark = pytest.mark.anyio
@@ -248,6 +249,83 @@ async def test_options_change_in_place(replica):
     assert configs == [1, 2]
     assert not report.error
     assert about.seat == seat
+
+
+class Ranked:
+    def __init__(self):
+        self.told = []
+
+    def reconfigure(self, config, rank):
+        if rank.rank > 5:
+            raise ValueError("too many of us")
+        self.told.append([config, rank.rank])
+
+    async def __call__(self):
+        here = get_replica_context()
+        return [here.rank.rank, here.world_size, self.told]
+
+
+def standing(rank, world_size=3):
+    return Standing(rank=ReplicaRank(rank=rank), world_size=world_size)
+
+
+async def test_who_takes_a_rank_is_told_it_at_once_and_when_it_changes(replica):
+    async with replica() as bench:
+        await bench.load(Ranked)
+        await bench.process.stand(standing(2))
+        await bench.process.stand(standing(2, world_size=4))
+        answer = await bench.http().done()
+        about = await bench.process.describe()
+
+    assert answer.body == b"[2,4,[[null,0],[null,2]]]"
+    assert about.seat.standing == standing(2, world_size=4)
+
+
+async def test_a_rank_goes_with_each_user_config(replica):
+    async with replica() as bench:
+        await bench.load(Ranked, user_config=1)
+        await bench.process.reconfigure(bench.request(Ranked, user_config=2).seat)
+        answer = await bench.http().done()
+
+    assert answer.body == b"[0,1,[[1,0],[2,0]]]"
+
+
+async def test_who_takes_no_rank_is_not_disturbed_and_finds_it_in_its_context(replica):
+    class Plain(Ranked):
+        def reconfigure(self, config):  # type: ignore[override]
+            self.told.append(config)
+
+    async with replica() as bench:
+        await bench.load(Plain, user_config=1)
+        report = await bench.process.stand(standing(2))
+        answer = await bench.http().done()
+
+    assert not report.error
+    assert answer.body == b"[2,3,[1]]"
+
+
+async def test_methods_that_take_a_rank_now_are_told_it_when_they_are_taken_over(
+    replica,
+):
+    class Old(Ranked):
+        def reconfigure(self, config):  # type: ignore[override]
+            """Of no interest."""
+
+    async with replica() as bench:
+        await bench.load(Old)
+        report = await bench.process.keep(bench.request(Ranked))
+        answer = await bench.http().done()
+
+    assert (report.error, report.refused) == ("", "")
+    assert answer.body == b"[0,1,[[null,0]]]"
+
+
+async def test_a_rank_that_cannot_be_taken_is_said(replica):
+    async with replica() as bench:
+        await bench.load(Ranked)
+        report = await bench.process.stand(standing(6))
+
+    assert "too many of us" in report.error
 
 
 async def test_a_failing_reconfigure_leaves_the_old_options(replica):

@@ -13,7 +13,7 @@ from workbench.serve.config import HTTPOptions, ProxyLocation, RequestRouterConf
     [
         (lambda: serve.start(http_port=1), r"http_port.*http_options=\{'port'"),
         (lambda: serve.start(controller_options={"a": 1}), "takes no options"),
-        (lambda: serve.start(proxy_location="Disabled"), "route_prefix=None"),
+        (lambda: HTTPOptions(proxy_location="Disabled"), "beside http_options"),
         (lambda: serve.start(speed=1), "no option 'speed'"),
         (lambda: HTTPOptions(middlewares=[1]), "middleware into the FastAPI app"),
         (lambda: HTTPOptions(speed=1), "Unknown HTTP option 'speed'"),
@@ -22,8 +22,8 @@ from workbench.serve.config import HTTPOptions, ProxyLocation, RequestRouterConf
             "initial_backoff_s.*nothing",
         ),
         (
-            lambda: serve.deployment(max_replicas_per_node=1),
-            "max_replicas_per_node.*resource",
+            lambda: serve.deployment(deployment_actors=[1]),
+            "deployment_actors.*Ray actor",
         ),
         (lambda: serve.get_deployment_actor, "get_if_exists"),
         (lambda: autoscaling_policy.PrometheusQueryMixin, "a process of its own"),

@@ -38,6 +38,14 @@ def test_bundles_are_held_together():
     ("given", "error", "text"),
     [
         ({"placement_group_strategy": "PACK"}, ValueError, "needs placement_group_bun"),
+        ({"max_replicas_per_node": 0}, ValueError, "1 to 100, or None; got 0"),
+        ({"max_replicas_per_node": 101}, ValueError, "got 101"),
+        ({"max_replicas_per_node": "2"}, TypeError, "got '2'"),
+        (
+            {"max_replicas_per_node": 1, "placement_group_bundles": [{"CPU": 1}]},
+            ValueError,
+            "exclude each other",
+        ),
         (
             {
                 "placement_group_bundles": [{"CPU": 1}],
