@@ -9,15 +9,16 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
 from workbench.controller.deploys import DeployFeeds
 from workbench.controller.failures import Failures
 from workbench.controller.history import History
+from workbench.controller.live_table import LiveTable
 from workbench.controller.measured import Population, population_of
 from workbench.controller.observed import Observed
 from workbench.controller.plan import (
@@ -30,33 +31,26 @@ from workbench.controller.plan import (
     plan,
 )
 from workbench.controller.publish import Publisher
-from workbench.controller.ranks import standing_of_newcomer
-from workbench.controller.replica_life import Event, Replica, advance
+from workbench.controller.ranks import first_standing
+from workbench.controller.replica_life import IF_BROKEN, Event, Replica, advance
 from workbench.controller.report import report_application, url_of
 from workbench.controller.rollout import describe_deploy
 from workbench.controller.scaler import Autoscaled, autoscaled
-from workbench.controller.table import TableBuilder
+from workbench.controller.setback import Setback, ends_deploy
 from workbench.controller.target import Target
+from workbench.controller.tasks import Tasks
 from workbench.controller.trials import Stage, Trials
+from workbench.controller.turns import Turns
 from workbench.controller.versions import Versions
-from workbench.errors import (
-    ConstructorError,
-    DeployError,
-    GateError,
-    PlacementError,
-    ShippingError,
-)
+from workbench.errors import DeployError, GateError
 from workbench.spec.application import DeployRequest
 from workbench.spec.deployment import DeploymentSpec
-from workbench.spec.ranks import Standing
-from workbench.spec.replica import reservation_of
 from workbench.spec.status import (
     ApplicationStatusOverview,
     DeployEvent,
     EventKind,
     ReplicaState,
 )
-from workbench.spec.table import Table
 from workbench.spec.versions import Outcome
 
 if TYPE_CHECKING:
@@ -65,12 +59,6 @@ if TYPE_CHECKING:
 __all__ = ["Controller"]
 
 _log = logging.getLogger("workbench.controller")
-
-# How long a deploy waits for routers to take the new table into use.
-_SEEN_S = 2.0
-_AFTER_ERROR_S = 1.0
-# Errors that another try does not mend.
-_HOPELESS = (PlacementError.__name__, ShippingError.__name__)
 
 Key = tuple[str, str]
 
@@ -82,27 +70,23 @@ class Controller:
         self, store: CheckpointStore, publisher: Publisher, checkpoint: Checkpoint
     ) -> None:
         self._store = store
-        self._publisher = publisher
         self._checkpoint = checkpoint
         self._target = checkpoint.target
-        self._table = Table(version=checkpoint.table_version)
-        self._tables = TableBuilder()
+        self._table = LiveTable(publisher, checkpoint.table_version)
         self._replicas = Observed()
         self._feeds = DeployFeeds()
         self._failures = Failures()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._background: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
-        self._quiet = asyncio.Condition()
+        self._tasks = Tasks(self._tell_broken)
+        self._turns = Turns(self._turn, self._failures.until_retry)
         self.versions = Versions(store, lambda: self._target, self.deploy)
         """What was deployed before, and the way back to it."""
         self.trials = Trials(
             Stage(
                 target=lambda: self._target,
                 replicas=self._replicas.of,
-                turned=self._turned,
+                turned=self._turns.next_end,
                 told=self._feeds.put,
-                passed=self._wake.set,
+                passed=self._turns.wake,
                 failed=lambda name, why: self._fail(name, why, GateError.__name__),
             )
         )
@@ -144,7 +128,7 @@ class Controller:
         history = self._store.history.begin(request, time.time(), steps, rollback_to)
         stored = self._set_target(target, request.blobs, history)
         feed.put_steps(steps)
-        self._wake.set()
+        self._turns.wake()
         # It goes on meanwhile; but what anybody is told of survives this process.
         await asyncio.shield(stored)
         async for event in feed:
@@ -158,9 +142,8 @@ class Controller:
         self.trials.forget(name)
         history = self._store.history.forget(name)
         stored = self._set_target(self._target.delete(name), history=history)
-        self._wake.set()
-        async with self._quiet:
-            await self._quiet.wait_for(lambda: not self._replicas.of(name))
+        self._turns.wake()
+        await self._turns.until(lambda: not self._replicas.of(name))
         await asyncio.shield(stored)
         return True
 
@@ -175,7 +158,7 @@ class Controller:
         self.on_hand(app, deployment, num_replicas)
         self._failures.forget((app, deployment))
         stored = self._set_target(target)
-        self._wake.set()
+        self._turns.wake()
         await asyncio.shield(stored)
 
     def autoscaled(self) -> Collection[Autoscaled]:
@@ -185,7 +168,7 @@ class Controller:
     def rescale(self, app: str, deployment: str, wanted: int) -> None:
         """Have so many replicas, as autoscaling has decided."""
         self._set_target(self._target.rescale(app, deployment, wanted))
-        self._wake.set()
+        self._turns.wake()
 
     def status(self) -> dict[str, ApplicationStatusOverview]:
         """State of every application."""
@@ -227,7 +210,9 @@ class Controller:
             return
         after = advance(before, event, **changes)
         if event is Event.PLACED:
-            after = replace(after, standing=self._first_standing(after))
+            peers = self._replicas.of(after.app)
+            standing = first_standing(after, peers, self._target)
+            after = replace(after, standing=standing)
         self._replicas[replica_id] = after
         self._feeds.on_replica(before, after)
         if after.state in (ReplicaState.FAILED, ReplicaState.STOPPED):
@@ -236,23 +221,17 @@ class Controller:
             self._count_failure(after)
         if event is Event.SICK and before.state is not ReplicaState.STOPPING:
             self._add_failure(after)
-            self._spawn(replica_id, self.work.stop(after))
+            self._tasks.work_on(replica_id, self.work.stop(after))
         if event is Event.UPDATE_ENDED and after.message and not after.refused:
             self._fail_deploy(after)
-        self._wake.set()
-
-    def _first_standing(self, replica: Replica) -> Standing:
-        app, spec = self._target.applications.get(replica.app), self.knows(*replica.key)
-        world_size = app.count(spec) if app and spec else 1
-        peers = self._replicas.of(replica.app)
-        return standing_of_newcomer(replica, peers, world_size)
+        self._turns.wake()
 
     def adopt(self, replica: Replica) -> None:
         """Take over a replica that an earlier controller started, or was stopping."""
         self._replicas[replica.id] = replica
         if replica.state is ReplicaState.STOPPING:
-            self._spawn(replica.id, self.work.stop(replica))
-        self._wake.set()
+            self._tasks.work_on(replica.id, self.work.stop(replica))
+        self._turns.wake()
 
     def reservations(self) -> set[str]:
         """Names of all places that replicas hold or are about to."""
@@ -271,23 +250,7 @@ class Controller:
 
     async def run(self) -> None:
         """Turn for ever; run as a task."""
-        self._wake.set()
-        planned = time.monotonic()
-        while True:
-            pause = self._failures.until_retry(time.monotonic(), planned)
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
-            planned = time.monotonic()
-            try:
-                await self._turn(planned)
-            except Exception:  # noqa: BLE001 - one bad turn must not end all further ones
-                _log.exception("A turn of the controller failed; taking another")
-                await asyncio.sleep(_AFTER_ERROR_S)
-                self._wake.set()
+        await self._turns.run()
 
     async def _turn(self, now: float) -> None:
         actions = plan(
@@ -303,13 +266,7 @@ class Controller:
                 self._failures.recovered(name, now)
                 if not app.is_live and self.trials.has_passed(app):
                     self._settle(name)
-        async with self._quiet:
-            self._quiet.notify_all()
         self.on_turned()
-
-    async def _turned(self) -> None:
-        async with self._quiet:
-            await self._quiet.wait()
 
     def _begin(self, action: Action) -> None:
         match action:
@@ -318,66 +275,40 @@ class Controller:
             case Update(replica=replica_id, spec=spec, step=step):
                 before = self._replicas[replica_id]
                 self.tell(replica_id, Event.UPDATE_BEGUN, spec=spec)
-                self._spawn(replica_id, self.work.update(before, spec, step))
+                self._tasks.work_on(replica_id, self.work.update(before, spec, step))
             case Stop(replica=replica_id):
                 self._begin_stop(replica_id)
             case Renumber(replica=replica_id, standing=standing):
                 told = replace(self._replicas[replica_id], standing=standing)
                 self._replicas[replica_id] = told
-                self._spawn_background(self.work.stand(told))
+                self._tasks.start(self.work.stand(told))
 
     def _begin_start(self, action: Start) -> None:
-        replica_id = secrets.token_hex(4)
         before = self._replicas.get(action.replaces)
-        replica = Replica(
-            id=replica_id,
-            app=action.app,
-            spec=action.spec,
-            reservation=action.reservation or reservation_of(replica_id),
-            replaces=action.replaces,
-            node_id=before.node_id if before and action.reservation else "",
-        )
-        self._replicas[replica_id] = replica
+        replica = action.begun(secrets.token_hex(4), before)
+        self._replicas[replica.id] = replica
         self._feeds.on_replica(None, replica)
-        self._spawn(replica_id, self.work.start(replica))
+        self._tasks.work_on(replica.id, self.work.start(replica))
 
     def _begin_stop(self, replica_id: str) -> None:
-        if replica_id in self._tasks:
-            self._tasks[replica_id].cancel()
+        self._tasks.give_up(replica_id)
         self.tell(replica_id, Event.STOP)
-        self._spawn(replica_id, self.work.stop(self._replicas[replica_id]))
-
-    def _spawn(self, replica_id: str, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self._tasks[replica_id] = task
-
-        def done(ended: asyncio.Task[None]) -> None:
-            if self._tasks.get(replica_id) is ended:
-                del self._tasks[replica_id]
-            if not ended.cancelled() and (error := ended.exception()):
-                _log.error("Work on replica %s failed", replica_id, exc_info=error)
-                self._tell_broken(replica_id, error)
-
-        task.add_done_callback(done)
+        self._tasks.work_on(replica_id, self.work.stop(self._replicas[replica_id]))
 
     def _tell_broken(self, replica_id: str, error: BaseException) -> None:
         """Work that broke in a way nobody foresaw still ends a deploy with a reason."""
         replica = self._replicas.get(replica_id)
-        message = f"DeployError: {type(error).__name__}: {error}"
-        if replica and replica.state in (ReplicaState.PLACING, ReplicaState.STARTING):
-            self.tell(replica_id, Event.FAILED, message=message)
-        elif replica and replica.state is ReplicaState.UPDATING:
-            self.tell(replica_id, Event.UPDATE_ENDED, message=message)
-        elif replica and replica.state is ReplicaState.STOPPING:
-            self.tell(replica_id, Event.STOPPED)
+        if replica is None or (event := IF_BROKEN.get(replica.state)) is None:
+            return
+        if event is Event.STOPPED:  # as it should be, however it came about
+            self.tell(replica_id, event)
+            return
+        message = f"{DeployError.__name__}: {type(error).__name__}: {error}"
+        self.tell(replica_id, event, message=message)
 
     def publish(self, *, anew: bool = False) -> None:
         """Publish the routing table if it changed, or `anew` in any case."""
-        version = self._table.version
-        table = self._tables.build(self._target, self._replicas, version)
-        if anew or table != self._table:
-            self._table = replace(table, version=version + 1)
-            self._publisher.publish(self._table)
+        self._table.publish(self._target, self._replicas, anew=anew)
 
     def _settle(self, name: str) -> None:
         """Everything of the application is up: live once all routers know it.
@@ -387,14 +318,12 @@ class Controller:
         history = self._store.history.end(name, Outcome.LIVE)
         self._set_target(self._target.settle(name), history=history)
         deployed_at = self._target.applications[name].deployed_at
-        self._spawn_background(
-            self._announce_live(name, deployed_at, self._table.version)
-        )
+        self._tasks.start(self._announce_live(name, deployed_at, self._table.version))
 
     async def _announce_live(
         self, name: str, deployed_at: float, table_version: int
     ) -> None:
-        await self._publisher.wait_until_seen(table_version, _SEEN_S)
+        await self._table.wait_until_seen(table_version)
         app = self._target.applications.get(name)
         if app is None or app.deployed_at != deployed_at:
             return  # whoever deployed it anew waits for other news
@@ -408,50 +337,38 @@ class Controller:
         del self._replicas[replica.id]
         process = self.work.processes.pop(replica.id, None)
         if process is not None:
-            self._spawn_background(process.end())
+            self._tasks.start(process.end())
         if not any(
             each.reservation == replica.reservation
             for each in self._replicas.of(replica.app)
         ):
-            self._spawn_background(self.work.release(replica.reservation))
-
-    def _spawn_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task
+            self._tasks.start(self.work.release(replica.reservation))
 
     def _count_failure(self, replica: Replica) -> None:
         self._add_failure(replica)
-        app = self._target.applications.get(replica.app)
-        wanted = self.knows(*replica.key)
-        if not app or app.is_live or not wanted or wanted.version != replica.version:
-            return
-        tries = wanted.options.max_constructor_retry_count
-        is_hopeless = replica.message.startswith(_HOPELESS)
-        if is_hopeless or self._failures.count(replica.key) >= tries:
+        if ends_deploy(
+            Setback(replica.message),
+            replica.version,
+            app=self._target.applications.get(replica.app),
+            wanted=self.knows(*replica.key),
+            failures=self._failures.count(replica.key),
+        ):
             self._fail_deploy(replica)
 
     def _add_failure(self, replica: Replica) -> None:
         _log.warning(
             "Replica %s of %s failed: %s", replica.id, *replica.key, replica.message
         )
-        name, _, text = replica.message.partition(": ")
-        reason = text if name.endswith("Error") else replica.message
-        self._failures.add(replica.key, time.monotonic(), reason)
-        if name != ConstructorError.__name__:  # which it has told itself
-            self.note(replica.key, replica.id, reason)
+        setback = Setback(replica.message)
+        self._failures.add(replica.key, time.monotonic(), setback.reason)
+        if not setback.is_logged:
+            self.note(replica.key, replica.id, setback.reason)
 
     def _fail_deploy(self, replica: Replica) -> None:
         """The new version does not come up: back to the last one that did."""
-        name, _, text = replica.message.partition(": ")
-        self._fail(
-            replica.app,
-            text or name,
-            name if text else DeployError.__name__,
-            deployment=replica.spec.name,
-            replica=replica.id,
-        )
+        reason, error = Setback(replica.message).of_deploy
+        where = {"deployment": replica.spec.name, "replica": replica.id}
+        self._fail(replica.app, reason, error, **where)
 
     def _fail(self, name: str, reason: str, error: str, **where: str) -> None:
         """A deploy that is under way has failed: back to what was live."""
@@ -462,7 +379,7 @@ class Controller:
         outcome = Outcome.REVERTED if is_reverted else Outcome.FAILED
         history = self._store.history.end(name, outcome, reason)
         self._set_target(self._target.fail(name, reason), history=history)
-        self._wake.set()
+        self._turns.wake()
         self._feeds.put_last(
             name, EventKind.FAILED, message=reason, error=error, **where
         )
@@ -480,9 +397,7 @@ class Controller:
         self._checkpoint = replace(
             self._checkpoint, target=target, table_version=self._table.version
         )
-        return self._spawn_background(
-            self._store.write(self._checkpoint, blobs, history)
-        )
+        return self._tasks.start(self._store.write(self._checkpoint, blobs, history))
 
 
 def _ignore(_key: Key, _replica: str, _text: str) -> None:
