@@ -233,10 +233,6 @@ class Controller:
             self._tasks.work_on(replica.id, self.work.stop(replica))
         self._turns.wake()
 
-    def reservations(self) -> set[str]:
-        """Names of all places that replicas hold or are about to."""
-        return {each.reservation for each in self._replicas.values()}
-
     def knows(self, app: str, deployment: str) -> DeploymentSpec | None:
         """The specification the target has of a deployment."""
         return self._target.deployment(app, deployment)

@@ -35,6 +35,10 @@ class Observed:
         """All replicas, in the order in which they were begun."""
         return self._all.values()
 
+    def reservations(self) -> set[str]:
+        """Names of all places that replicas hold or are about to."""
+        return {each.reservation for each in self._all.values()}
+
     def holders(self, replica: Replica) -> list[tuple[str, dict[str, float]]]:
         """What each other replica that lives somewhere holds there, by deployment."""
         return [

@@ -142,7 +142,7 @@ class Control:
         ).take_over()
         self._controller.publish(anew=True)
         self._spawn(self._fill_pool())
-        used = self._controller.reservations
+        used = self._controller.observed.reservations
         self._spawn(keep_swept(self._socket_dir(), self._cluster, used))
         gateway_port = await self._serve_api(checkpoint.gateway_port)
         await self._open_door()
