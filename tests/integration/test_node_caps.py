@@ -65,7 +65,8 @@ from workbench import serve
 
 def nodes():
     found = serve.status().applications["default"].deployments["hello"].replicas
-    return sorted(collections.Counter(each.node for each in found).values())
+    running = [each.node for each in found if each.state == "RUNNING"]
+    return sorted(collections.Counter(running).values())
 
 def deploy(cap, count, **needs):
     made = serve.deployment(hello).options(
