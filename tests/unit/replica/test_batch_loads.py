@@ -5,6 +5,7 @@ again, one answer going out each 0.12 ms, or ask independently of each other.
 """
 
 import heapq
+import itertools
 import random
 from collections.abc import Callable, Iterable
 
@@ -24,15 +25,18 @@ class World:
         options = BatchOptions(max_batch_size=size, batch_wait_timeout_s=wait)
         self._queue: BatchQueue[Item] = BatchQueue(options)
         self._events: list[tuple[float, int, list[Item] | Item | None]] = []
+        self._order = itertools.count()
         self.waits: list[float] = []
+        """How long each of the last run has waited for its answer."""
         self.now = 0.0
 
     def at(self, time: float, what: list[Item] | Item | None) -> None:
         """Have an item come, a batch end, or the queue be looked at."""
-        heapq.heappush(self._events, (time, len(self._events) + len(self.waits), what))
+        heapq.heappush(self._events, (time, next(self._order), what))
 
     def run(self, answered: Callable[[list[Item]], None], items: int) -> None:
         """Go on until so many items are answered."""
+        self.waits = []
         while self._events and len(self.waits) < items:
             self.now, _, what = heapq.heappop(self._events)
             if isinstance(what, tuple):
@@ -47,9 +51,9 @@ class World:
                 self.at(max(due, self.now + 1e-9), None)
 
 
-def rate_of_callers(callers: int, wait: float | str, size: int = 64) -> float:
+def rate_of_callers(world: World, callers: int) -> float:
     """Answers a second to callers of whom each asks again once answered."""
-    chance, world = random.Random(1), World(wait, size)
+    chance, begin = random.Random(1), world.now
 
     def ask(who: Iterable[int]) -> None:
         for place, caller in enumerate(who, 1):
@@ -59,7 +63,9 @@ def rate_of_callers(callers: int, wait: float | str, size: int = 64) -> float:
     ask(range(callers))
     items = 300 * callers
     world.run(lambda batch: ask(caller for _, caller in batch), items)
-    return items / world.now
+    rate = items / (world.now - begin)
+    world.run(lambda _: None, 64)  # those who still wait; then all leave
+    return rate
 
 
 def mean_wait_s(rate: float, wait: float | str) -> float:
@@ -75,14 +81,23 @@ def mean_wait_s(rate: float, wait: float | str) -> float:
 
 @pytest.mark.parametrize("callers", [1, 2, 3, 8, 32])
 def test_callers_who_wait_for_answers_share_a_batch(callers):
-    told_how_many = rate_of_callers(callers, wait=10.0, size=callers)
+    told_how_many = rate_of_callers(World(10.0, size=callers), callers)
 
-    assert rate_of_callers(callers, "auto") > 0.95 * told_how_many
+    assert rate_of_callers(World("auto"), callers) > 0.95 * told_how_many
 
 
 @pytest.mark.parametrize("callers", [2, 3, 8, 32])
 def test_unless_they_are_waited_for_they_take_turns(callers):
-    assert rate_of_callers(callers, "auto") > 1.3 * rate_of_callers(callers, 0.0)
+    learnt, none = World("auto"), World(0.0)
+
+    assert rate_of_callers(learnt, callers) > 1.3 * rate_of_callers(none, callers)
+
+
+def test_callers_who_have_left_are_soon_forgotten():
+    world, alone = World("auto"), rate_of_callers(World("auto"), 1)
+    for callers in (64, 8):
+        rate_of_callers(world, callers)
+        assert rate_of_callers(world, 1) > 0.9 * alone
 
 
 @pytest.mark.parametrize("rate", [5, 50, 100, 200, 400, 1000])

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.replica.batch_policy import AdaptiveWait, BatchOptions, BatchQueue
+from workbench.replica.batch_policy import BatchOptions, BatchQueue
+from workbench.replica.batch_wait import AdaptiveWait
 
 
 def queue(**options: object) -> BatchQueue[int]:
