@@ -100,9 +100,9 @@ def test_no_request_is_lost_while_redeploying(app_name, url, kind):
     stop = threading.Event()
 
     def call():
-        answers = []
+        answers: list[int] = []
         with httpx.Client(timeout=30, trust_env=False) as client:
-            while not stop.is_set():
+            while not answers or not stop.is_set():
                 answers.append(client.get(url).status_code)
         return answers
 

@@ -88,7 +88,7 @@ class ReplicaProcess:
         self._threads = Threads("user-code")
         self._server = ReplicaServer(self._io.loop, self._threads)
         set_models_listener(self._server.tell_models)
-        self._replica = Replica(config.id, self._server, self._threads)
+        self._replica = Replica(self._server, self._threads)
         self._logs = ReplicaLogs(self._io.loop, self._tell)
         self._serve_log = ServeLog()
         self._access_log = AccessLog(self._io.loop, self._tell)

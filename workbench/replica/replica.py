@@ -42,12 +42,9 @@ _COLLECT_AFTER_S = 1.0
 class Replica:
     """User code in this process, and its place in the application."""
 
-    def __init__(
-        self, replica_id: str, server: ReplicaServer, threads: Threads
-    ) -> None:
+    def __init__(self, server: ReplicaServer, threads: Threads) -> None:
         self.seat: Seat | None = None
         """None while this is a warm shell."""
-        self._id = replica_id
         self._server = server
         self._threads = threads
         self._code: UserCode | None = None
@@ -188,8 +185,8 @@ class Replica:
             ReplicaContext(
                 app_name=seat.app,
                 deployment=seat.deployment,
-                replica_tag=f"{seat.app}#{seat.deployment}#{self._id}",
-                replica_id=self._id,
+                replica_tag=f"{seat.app}#{seat.deployment}#{seat.replica_id}",
+                replica_id=seat.replica_id,
                 servable_object=servable,
                 rank=seat.standing.rank,
                 world_size=seat.standing.world_size,

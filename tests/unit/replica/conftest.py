@@ -158,6 +158,7 @@ class Bench:
             kind=kind,
             options=DeploymentOptions(**options),
             version=Version(code="c0de", init="", placement="", config=""),
+            replica_id="5ea7",
         )
         return LoadRequest(
             seat=self.seat,

@@ -42,6 +42,20 @@ async def test_a_replica_says_what_it_is(replica):
     assert about.is_serving
 
 
+async def test_user_code_knows_its_replica_by_the_id_that_the_status_shows(replica):
+    class Curious:
+        def __init__(self):
+            self.id = get_replica_context().replica_id
+
+    async with replica() as bench:
+        await bench.load(Curious)
+        context = get_replica_context()
+
+    in_constructor: Any = context.servable_object
+    assert in_constructor.id == context.replica_id == bench.seat.replica_id
+    assert context.replica_tag == f"app#d#{bench.seat.replica_id}"
+
+
 async def test_one_that_loads_is_nobodys_spare_shell(replica):
     has_begun, may_end = threading.Event(), threading.Event()
 

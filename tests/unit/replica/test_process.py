@@ -145,7 +145,7 @@ async def test_user_code_knows_its_replica_and_its_request(replica):
         await bench.load(Who)
         answer = await bench.http().done()
 
-    assert json.loads(answer.body) == ["app#d#r1", True, "req-1", "/p", "app"]
+    assert json.loads(answer.body) == ["app#d#5ea7", True, "req-1", "/p", "app"]
 
 
 # -- what goes wrong -------------------------------------------------------------------
