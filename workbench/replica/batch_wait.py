@@ -57,8 +57,8 @@ class AdaptiveWait:
     again, all come back when a batch has ended, whenever the last item came: unless they
     are waited for, those who are answered and those who wait take turns for ever, in
     batches of half the size. It shows in how many of a batch are back within half the
-    time that a batch takes (of independent callers, half at most); how many there are,
-    in what ran and waited at once.
+    time that a batch takes (of independent callers, half at most), or in that nobody
+    comes while one runs; how many there are, in what ran and waited at once.
     """
 
     _FORGET = 0.95
@@ -67,6 +67,8 @@ class AdaptiveWait:
     _GAPS = 8.0
     _TURNS = 4.0
     _MOST = 0.75
+    # Of fewer, it may be chance that none came while they ran.
+    _SEVERAL = 4
 
     def __init__(self, latency_target_s: float | None) -> None:
         self._target_s = latency_target_s
@@ -113,6 +115,8 @@ class AdaptiveWait:
     def on_batch(self, size: int, took_s: float, *, now: float, waiting: int) -> None:
         if self._answered:
             share = self._back / self._answered
+            if size >= self._SEVERAL:
+                share = max(share, 1 - waiting / size)
             self._share_back += self._WEIGHT * (share - self._share_back)
         self._ended, self._answered, self._back = now, size, 0
         self._callers = max(size + waiting, self._callers / 2)

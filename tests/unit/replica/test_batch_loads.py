@@ -79,7 +79,7 @@ def mean_wait_s(rate: float, wait: float | str) -> float:
     return sum(world.waits) / len(world.waits)
 
 
-@pytest.mark.parametrize("callers", [1, 2, 3, 8, 32])
+@pytest.mark.parametrize("callers", [1, 2, 3, 8, 32, 64])
 def test_callers_who_wait_for_answers_share_a_batch(callers):
     told_how_many = rate_of_callers(World(10.0, size=callers), callers)
 
