@@ -73,6 +73,15 @@ class Notebook:
         return ship(target, args, kwargs, root=root, substitute=substitute)
 
 
+@pytest.fixture(autouse=True)
+def _own_main(monkeypatch):
+    """Loading replaces `__main__`, and has modules found that came with the code."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    before = set(sys.meta_path)
+    yield
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder in before]
+
+
 @pytest.fixture
 def notebook(tmp_path, monkeypatch):
     made = Notebook(tmp_path)

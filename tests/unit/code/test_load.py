@@ -27,7 +27,7 @@ FACTOR = 2
 
 
 @pytest.fixture
-def shipped(notebook, monkeypatch):
+def shipped(notebook):
     """Ships from the notebook, then turns this process into a replica."""
 
     def ship(*args, **kwargs):
@@ -35,9 +35,7 @@ def shipped(notebook, monkeypatch):
         notebook.forget_modules()
         return made
 
-    before = set(sys.meta_path)
-    yield ship
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder in before]
+    return ship
 
 
 @pytest.fixture

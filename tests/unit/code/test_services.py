@@ -31,15 +31,6 @@ def beside(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.fixture(autouse=True)
-def _own_main(monkeypatch):
-    """Loading replaces `__main__`."""
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    before = list(sys.meta_path)
-    yield
-    sys.meta_path[:] = before
-
-
 def packed(root, *functions):
     spec = pack_services(GRPCOptions(grpc_servicer_functions=functions), root)
     assert spec is not None
