@@ -77,3 +77,22 @@ def _own_surroundings(tmp_path_factory):
 def anyio_backend():
     """Run `@pytest.mark.anyio` tests on asyncio, which is what the product runs on."""
     return "asyncio"
+
+
+@pytest.fixture
+def span_exporter():
+    """Holds the spans that have ended."""
+    memory = pytest.importorskip(
+        "opentelemetry.sdk.trace.export.in_memory_span_exporter"
+    )
+    return memory.InMemorySpanExporter()
+
+
+@pytest.fixture
+def tracer_provider(span_exporter):
+    """Makes spans, by the real SDK, and hands each over as it ends."""
+    trace = pytest.importorskip("opentelemetry.sdk.trace")
+    export = pytest.importorskip("opentelemetry.sdk.trace.export")
+    provider = trace.TracerProvider()
+    provider.add_span_processor(export.SimpleSpanProcessor(span_exporter))
+    return provider

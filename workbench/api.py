@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from workbench import errors
 from workbench.build import Build, build, project_root
+from workbench.code.policies import ship_application_policy
 from workbench.connection import (
     NEWEST,
     connect,
@@ -89,7 +90,7 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         GateError: it did not stand what `gate` asks; what served before serves again.
         DeployError: anything else that kept it from coming up.
     """
-    began = time.monotonic()
+    began, root = time.monotonic(), project_root()
     made = build(
         target,
         name=name,
@@ -98,9 +99,9 @@ def deploy(  # noqa: PLR0913 - one keyword per thing a front end may say
         owner=owner,
         gate=gate,
         checks=checks,
-        root=project_root(),
+        root=root,
         logging_config=logging_config or logging_default(),
-        autoscaling_policy=autoscaling_policy,
+        autoscaling_policy=ship_application_policy(autoscaling_policy, root),
         external_scaler_enabled=external_scaler_enabled,
     )
     deployed = send(

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from workbench.code.directories import contents, located
-from workbench.code.policies import ship_application_policy, ship_policy
+from workbench.code.policies import ship_policy
 from workbench.code.ship import Shipment, ship, ship_functions
 from workbench.deployment import Application, Deployment
 from workbench.handle import DeploymentHandle
@@ -55,15 +55,15 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
     root: Path,
     adjust: Adjust = lambda _, made: made,
     logging_config: LoggingSpec | None = None,
-    autoscaling_policy: AutoscalingPolicy | None = None,
+    autoscaling_policy: tuple[AutoscalingPolicy, bytes] | None = None,
     external_scaler_enabled: bool = False,
     target_capacity: float | None = None,
 ) -> Build:
     """Ship every deployment that `app` reaches; `root` holds its local modules.
 
     `adjust` is shown each deployment with its name and may change its options;
-    `logging_config` is for those that have none of their own, and `autoscaling_policy`
-    takes the place of those that they have.
+    `logging_config` is for those that have none of their own, and `autoscaling_policy`,
+    as `code.policies` has shipped it, takes the place of those that they have.
 
     Raises:
         TypeError: `app` is no application.
@@ -91,7 +91,7 @@ def build(  # noqa: PLR0913 - one keyword per thing a front end may say
         ingress=graph.names[id(app)],
         deployments=tuple(graph.specs),
         owner=owner or Owner(),
-        autoscaling_policy=graph.ship_policy(autoscaling_policy),
+        autoscaling_policy=graph.keep_policy(autoscaling_policy),
         external_scaler_enabled=external_scaler_enabled,
         target_capacity=target_capacity,
     )
@@ -216,11 +216,13 @@ class _Graph:
             self.keep(code)
         return replace(options, autoscaling_config=replace(scaling, policy=policy))
 
-    def ship_policy(self, given: AutoscalingPolicy | None) -> AutoscalingPolicy | None:
-        """The application's own autoscaling policy as it travels."""
-        if given is None:
+    def keep_policy(
+        self, shipped: tuple[AutoscalingPolicy, bytes] | None
+    ) -> AutoscalingPolicy | None:
+        """Have the code of the application's own autoscaling policy sent along."""
+        if shipped is None:
             return None
-        policy, code = ship_application_policy(given, self._root)
+        policy, code = shipped
         self.keep(code)
         self.warnings += _outvoted(self.specs)
         return policy

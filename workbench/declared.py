@@ -158,16 +158,14 @@ def _build(app: DeclaredApplication, path: str, declared: Declared) -> Build:
 
 def _policy(
     app: DeclaredApplication, path: str, root: Path
-) -> AutoscalingPolicy | None:
-    """Who proposes for the whole application."""
+) -> tuple[AutoscalingPolicy, bytes] | None:
+    """Who proposes for the whole application, as it travels."""
     try:
         policy = parse_policy(app.autoscaling_policy or None)
-        if policy is not None:
-            ship_application_policy(policy, root)  # what is wrong with it has its place
+        return ship_application_policy(policy, root)
     except (TypeError, ValueError) as error:
         msg = f"{path}.autoscaling_policy: {error}"
         raise ConfigError(msg) from None
-    return policy
 
 
 def _working_dir(app: DeclaredApplication, path: str) -> Path | None:

@@ -3,6 +3,8 @@
 import contextlib
 import importlib.util
 import itertools
+import subprocess
+import sys
 import threading
 import time
 
@@ -23,6 +25,33 @@ def grpc_options():
         return None
     talk.generated()
     return {"grpc_servicer_functions": talk.FUNCTIONS}
+
+
+def run_python(*arguments, check=True):
+    """Run the Python of the tests to its end; what it said is shown if it fails."""
+    done = subprocess.run(
+        [sys.executable, *arguments], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0 or not check, done.stdout + done.stderr
+    return done
+
+
+def workbench(*arguments, check=True):
+    """Run a command as in a terminal."""
+    return run_python("-m", "workbench.cli", *arguments, check=check)
+
+
+@pytest.fixture
+def own_state(tmp_path, monkeypatch):
+    """Directories of the test's own for instance files and for what is saved.
+
+    What runs there in the end is ended.
+    """
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("WORKBENCH_STATE_DIR", str(tmp_path / "saved"))
+    monkeypatch.setenv("WORKBENCH_SPARE_SHELLS", "1")
+    yield tmp_path
+    workbench("down", check=False)
 
 
 @pytest.fixture(scope="session")

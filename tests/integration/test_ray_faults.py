@@ -2,15 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.integration.conftest import eventually
+from tests.integration.conftest import eventually, workbench
 from tests.integration.test_instances import (
     assert_nothing_stays,
     everything_of,
@@ -102,21 +100,6 @@ def test_nothing_is_lost_while_the_gcs_is_away(run, url, app_name, instance):
 def notes():
     found = serve.status().instance
     return found.notes if found else ()
-
-
-@pytest.fixture
-def own_state(tmp_path, monkeypatch):
-    """Directories of the test's own for instance files and for what is saved."""
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setenv("WORKBENCH_STATE_DIR", str(tmp_path / "saved"))
-    monkeypatch.setenv("WORKBENCH_SPARE_SHELLS", "1")
-    yield tmp_path
-    workbench("down", check=False)
-
-
-def workbench(*arguments, check=True):
-    command = [sys.executable, "-m", "workbench.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=check)
 
 
 def instance_file(runtime_dir):

@@ -3,14 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import eventually
+from tests.integration.conftest import eventually, run_python, workbench
 from workbench.client import Client
 from workbench.errors import InstanceError
 from workbench.instance import find
@@ -53,32 +51,10 @@ CALLS = """
 """
 
 
-@pytest.fixture
-def own_state(tmp_path, monkeypatch):
-    """Directories of the test's own; what runs in the end is ended."""
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setenv("WORKBENCH_STATE_DIR", str(tmp_path / "saved"))
-    monkeypatch.setenv("WORKBENCH_SPARE_SHELLS", "1")
-    yield tmp_path
-    workbench("down", check=False)
-
-
-def workbench(*arguments, check=True):
-    return python("-m", "workbench.cli", *arguments, check=check)
-
-
 def script(directory, text):
     path = directory / "script.py"
     path.write_text(textwrap.dedent(text))
-    return python(path).stdout
-
-
-def python(*arguments, check=True):
-    done = subprocess.run(
-        [sys.executable, *arguments], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0 or not check, done.stdout + done.stderr
-    return done
+    return run_python(path).stdout
 
 
 def running(directory):

@@ -5,13 +5,13 @@ A front end packs the function, with the modules that are the user's own;
 """
 
 import base64
-import importlib
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 from workbench.code.load import load_code
-from workbench.code.services import importable
+from workbench.code.named import find_callable, split_path
 from workbench.code.ship import ship_functions
 from workbench.errors import StartError
 from workbench.observe.spans import to_file
@@ -76,14 +76,12 @@ def _check_installed() -> None:
 def _find(given: str | Callable[[], object], root: Path) -> Callable[..., object]:
     if not isinstance(given, str):
         return given
-    module_name, _, name = given.replace(":", ".").rpartition(".")
+    module_name, _ = split_path(given)
     if not module_name:
         msg = f"exporter_import_path is 'module:function'; got {given!r}."
         raise ValueError(msg)
-    with importable(root):
-        module = importlib.import_module(module_name)
-    found: Callable[..., object] | None = getattr(module, name, None)
-    if not callable(found):
-        msg = f"{module_name} has no function {name!r} to export spans with."
-        raise ValueError(msg)  # noqa: TRY004 - the text is wrong
-    return found
+    return find_callable(given, root, _missing)
+
+
+def _missing(module: ModuleType, name: str) -> str:
+    return f"{module.__name__} has no function {name!r} to export spans with."

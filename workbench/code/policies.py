@@ -5,11 +5,11 @@ written in a notebook or script, with the user's own modules that it needs.
 """
 
 import hashlib
-import importlib
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
-from workbench.code.services import importable
+from workbench.code.named import find_callable, split_path
 from workbench.code.ship import ship_functions
 from workbench.spec.autoscaling import POLICIES, AutoscalingPolicy
 
@@ -43,7 +43,7 @@ def ship_policy(
         return replace(policy, policy_function=name), b""
     function = policy.policy_function
     if isinstance(function, str):
-        function = _find(function, root)
+        function = find_callable(function, root, _missing)
     assert callable(function)
     code = ship_functions([function], root=root)
     shown = getattr(function, "__qualname__", type(function).__name__)
@@ -52,13 +52,15 @@ def ship_policy(
 
 
 def ship_application_policy(
-    policy: AutoscalingPolicy, root: Path
-) -> tuple[AutoscalingPolicy, bytes]:
-    """The same for one that proposes for a whole application.
+    policy: AutoscalingPolicy | None, root: Path
+) -> tuple[AutoscalingPolicy, bytes] | None:
+    """The same for one that proposes for a whole application, if there is one.
 
     Raises:
         ValueError: it is one of ours, which propose for one deployment.
     """
+    if policy is None:
+        return None
     shipped, code = ship_policy(policy, root)
     if not shipped.code:
         msg = (
@@ -73,19 +75,12 @@ def _name_of_ours(function: object) -> str | None:
     if isinstance(function, str) and function in POLICIES:
         return function
     if isinstance(function, str):
-        module, _, name = function.replace(":", ".").rpartition(".")
+        module, name = split_path(function)
         return _OURS.get(name) if module in _OUR_MODULES else None
     if getattr(function, "__module__", "") == _HOME:
         return _FUNCTIONS.get(getattr(function, "__name__", ""))
     return None
 
 
-def _find(path: str, root: Path) -> object:
-    module_name, _, name = path.replace(":", ".").rpartition(".")
-    with importable(root):
-        module = importlib.import_module(module_name)
-    found = getattr(module, name, None)
-    if not callable(found):
-        msg = f"{module_name} has no function or class {name!r} for a policy."
-        raise ValueError(msg)  # noqa: TRY004 - the text is wrong
-    return found
+def _missing(module: ModuleType, name: str) -> str:
+    return f"{module.__name__} has no function or class {name!r} for a policy."

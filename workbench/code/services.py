@@ -6,22 +6,21 @@ so that they can read messages whatever else their code brings along.
 """
 
 import base64
-import contextlib
-import importlib
 import importlib.util
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 from workbench.code.load import load_code, offer_modules
+from workbench.code.named import find_callable, split_path
 from workbench.code.ship import ship_functions
 from workbench.errors import StartError
 from workbench.spec.grpc import GRPCOptions, GrpcSpec
 
 __all__ = [
     "Servicer",
-    "importable",
     "load_services",
     "offer_services",
     "pack_services",
@@ -100,33 +99,16 @@ def _find(given: object, root: Path) -> Servicer:
             f"import paths; got {given!r}."
         )
         raise TypeError(msg)
-    module_name, _, name = given.replace(":", ".").rpartition(".")
+    module_name, _ = split_path(given)
     if not module_name:
         msg = (
             f"{given!r} is no import path of a function; write "
             "'module.add_XServicer_to_server'."
         )
         raise ValueError(msg)
-    with importable(root):
-        module = importlib.import_module(module_name)
-    found = getattr(module, name, None)
-    if not callable(found):
-        has = [each for each in dir(module) if each.endswith("Servicer_to_server")]
-        msg = f"{module_name} has no function {name!r}; it has {has}."
-        raise ValueError(msg)  # noqa: TRY004 - the text is wrong, as Ray Serve has it
-    servicer: Servicer = found
-    return servicer
+    return cast("Servicer", find_callable(given, root, _missing))
 
 
-@contextlib.contextmanager
-def importable(root: Path) -> Iterator[None]:
-    """Let modules beside the script or notebook be found, as its replicas find them."""
-    path = str(root)
-    if path in sys.path:
-        yield
-        return
-    sys.path.append(path)
-    try:
-        yield
-    finally:
-        sys.path.remove(path)
+def _missing(module: ModuleType, name: str) -> str:
+    has = [each for each in dir(module) if each.endswith("Servicer_to_server")]
+    return f"{module.__name__} has no function {name!r}; it has {has}."

@@ -1,7 +1,7 @@
-"""Tasks that the controller starts and does not wait for.
+"""Tasks that are started and not waited for.
 
-Held by `controller`: one piece of work for each replica, and what has to be done
-besides. Nobody looks at how they end but this, so none fails in silence.
+`controller` holds `Tasks`: one piece of work for each replica, and what has to be done
+besides. `work` has a `Background` of its own.
 """
 
 import asyncio
@@ -9,18 +9,32 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["Tasks"]
+__all__ = ["Background", "Tasks"]
 
 _log = logging.getLogger("workbench.controller")
 
 
-class Tasks:
-    """Keeps them from being collected, and hears of those that break."""
+class Background:
+    """Keeps tasks from being collected before they have ended."""
+
+    def __init__(self) -> None:
+        self._kept: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something besides; whoever cares may wait for the task."""
+        task = asyncio.create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+        return task
+
+
+class Tasks(Background):
+    """The controller's; hears of work on replicas that breaks, so none does in silence."""
 
     def __init__(self, on_broken: Callable[[str, BaseException], None]) -> None:
+        super().__init__()
         self._on_broken = on_broken
         self._of_replicas: dict[str, asyncio.Task[None]] = {}
-        self._others: set[asyncio.Task[None]] = set()
 
     def work_on(self, replica_id: str, work: Coroutine[Any, Any, None]) -> None:
         """From now on this is the work on that replica; any before it goes on."""
@@ -40,10 +54,3 @@ class Tasks:
         """Cancel the work on a replica, if there is some."""
         if (task := self._of_replicas.get(replica_id)) is not None:
             task.cancel()
-
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do something besides; whoever cares may wait for the task."""
-        task = asyncio.create_task(work)
-        self._others.add(task)
-        task.add_done_callback(self._others.discard)
-        return task

@@ -6,7 +6,7 @@ the controller's loop stays the only place where replicas change.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from workbench.controller.checkpoint import CheckpointStore
@@ -16,6 +16,7 @@ from workbench.controller.observed import Observed
 from workbench.controller.placing import Places, Placing, Tell
 from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
 from workbench.controller.replica_life import Event, Replica
+from workbench.controller.tasks import Background
 from workbench.errors import ConstructorError, WorkbenchError
 from workbench.spec.deployment import DeploymentSpec
 from workbench.spec.placement import Inside
@@ -48,7 +49,7 @@ class ReplicaWork:
         self._observed = observed
         self._placing = Placing(places, tell, observed)
         self._inquest = inquest
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         # Who asks for the health of which replica.
         self._asking: dict[str, asyncio.Task[None]] = {}
         self.processes: dict[str, Process] = {}
@@ -165,8 +166,10 @@ class ReplicaWork:
     def adopt(self, replica_id: str, process: Process) -> None:
         """Notice when a replica's process dies, or user code hangs in it."""
         self.processes[replica_id] = process
-        self._spawn(self._watch(replica_id, process))
-        self._spawn(self._notice(replica_id, process, wait_until_stuck(process)))
+        self._background.start(self._watch(replica_id, process))
+        self._background.start(
+            self._notice(replica_id, process, wait_until_stuck(process))
+        )
 
     def look_after(self, replica: Replica) -> None:
         """Ask a replica that runs for its health, as its options now say."""
@@ -176,15 +179,9 @@ class ReplicaWork:
         if (earlier := self._asking.pop(replica.id, None)) is not None:
             earlier.cancel()
         options = replica.spec.options
-        self._asking[replica.id] = self._spawn(
+        self._asking[replica.id] = self._background.start(
             self._notice(replica.id, process, wait_until_unwell(process, options))
         )
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _sit_down(self, replica: Replica) -> Shell:
         """A shell at the replica's place, watched from now on."""

@@ -13,27 +13,13 @@ TRACED = GET[:-2] + b"traceparent: " + PARENT.encode() + b"\r\n\r\n"
 
 
 @pytest.fixture
-def exporter():
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import (
-        InMemorySpanExporter,
-    )
-
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
-def door(exporter):
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
+def door(tracer_provider):
     with running_server() as server:
-        server._http_server._door.spans = Spans(provider)
+        server._http_server._door.spans = Spans(tracer_provider)
         yield server
 
 
-def test_the_call_is_a_step_of_the_request_and_that_of_the_client(door, exporter):
+def test_the_call_is_a_step_of_the_request_and_that_of_the_client(door, span_exporter):
     with door.client() as client:
         client.send(TRACED)
         call = door.router.next_call()
@@ -41,7 +27,7 @@ def test_the_call_is_a_step_of_the_request_and_that_of_the_client(door, exporter
         answer = client.read()
 
     door.router.settle()
-    [span] = exporter.get_finished_spans()
+    [span] = span_exporter.get_finished_spans()
     assert span.name == "GET /held"
     assert f"{span.parent.span_id:016x}" == trace.span_id_of(PARENT)
     step = call.message.extras.traceparent
@@ -52,12 +38,12 @@ def test_the_call_is_a_step_of_the_request_and_that_of_the_client(door, exporter
     assert not span.status.is_ok
 
 
-def test_a_client_that_leaves_ends_its_span(door, exporter):
+def test_a_client_that_leaves_ends_its_span(door, span_exporter):
     with door.client() as client:
         client.send(GET)
         call = door.router.next_call()
     call.wait_until(lambda call: call.is_cancelled)
 
     door.router.settle()
-    [span] = exporter.get_finished_spans()
+    [span] = span_exporter.get_finished_spans()
     assert span.attributes["http.response.status_code"] == 499

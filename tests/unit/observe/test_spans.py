@@ -14,30 +14,16 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @pytest.fixture
-def exporter():
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import (
-        InMemorySpanExporter,
-    )
-
-    return InMemorySpanExporter()
+def spans(tracer_provider):
+    return Spans(tracer_provider)
 
 
-@pytest.fixture
-def spans(exporter):
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return Spans(provider)
-
-
-def test_a_span_is_a_step_of_the_callers_trace(spans, exporter):
+def test_a_span_is_a_step_of_the_callers_trace(spans, span_exporter):
     span = spans.begin("GET /", (PARENT, "a=1"), {"serve.request_id": "r"})
     told, state = spans.trace_of(span)
     spans.end(span, {"http.response.status_code": 500}, has_failed=True)
 
-    [found] = exporter.get_finished_spans()
+    [found] = span_exporter.get_finished_spans()
     assert f"{found.context.trace_id:032x}" == trace.trace_id_of(PARENT)
     assert f"{found.parent.span_id:016x}" == trace.span_id_of(PARENT)
     assert trace.span_id_of(told) == f"{found.context.span_id:016x}"
@@ -46,18 +32,18 @@ def test_a_span_is_a_step_of_the_callers_trace(spans, exporter):
     assert not found.status.is_ok
 
 
-def test_without_a_trace_one_begins(spans, exporter):
+def test_without_a_trace_one_begins(spans, span_exporter):
     spans.end(spans.begin("GET /", ("", ""), {}), {}, has_failed=False)
 
-    [found] = exporter.get_finished_spans()
+    [found] = span_exporter.get_finished_spans()
     assert found.parent is None
 
 
-def test_what_the_client_does_not_record_is_not_exported(spans, exporter):
+def test_what_the_client_does_not_record_is_not_exported(spans, span_exporter):
     span = spans.begin("GET /", (PARENT[:-1] + "0", ""), {})
     spans.end(span, {}, has_failed=False)
 
-    assert not exporter.get_finished_spans()
+    assert not span_exporter.get_finished_spans()
     assert trace.trace_id_of(spans.trace_of(span)[0]) == trace.trace_id_of(PARENT)
 
 

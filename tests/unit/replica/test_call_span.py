@@ -17,30 +17,11 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @pytest.fixture
-def exporter():
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import (
-        InMemorySpanExporter,
-    )
-
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
-def provider(exporter):
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return provider
-
-
-@pytest.fixture
-def traced(provider, monkeypatch):
+def traced(tracer_provider, monkeypatch):
     """Have the calls of a bench traced, as its process would."""
 
     def trace_calls(bench):
-        spans = Spans(provider)
+        spans = Spans(tracer_provider)
         bench.process._server.spans = CallSpans(spans, bench.seat)
         monkeypatch.setattr(request_module, "_trace_source", spans.trace_of_now)
 
@@ -54,9 +35,9 @@ async def until(claim):
 
 
 async def test_user_code_sees_its_step_and_adds_to_it(
-    replica, traced, exporter, provider
+    replica, traced, span_exporter, tracer_provider
 ):
-    tracer = provider.get_tracer("user")
+    tracer = tracer_provider.get_tracer("user")
 
     async def model(request):
         with tracer.start_as_current_span("own", context=serve.get_trace_context()):
@@ -70,7 +51,7 @@ async def test_user_code_sees_its_step_and_adds_to_it(
         answer = await bench.http(extras=Extras(traceparent=PARENT)).done()
 
     own, call = sorted(
-        exporter.get_finished_spans(), key=lambda each: each.name != "own"
+        span_exporter.get_finished_spans(), key=lambda each: each.name != "own"
     )
     assert own.parent.span_id == call.context.span_id
     assert f"{call.parent.span_id:016x}" == trace.span_id_of(PARENT)
@@ -82,7 +63,9 @@ async def test_user_code_sees_its_step_and_adds_to_it(
     assert answer.body.decode().count(f"{own.context.span_id:016x}") == 2
 
 
-async def test_threads_of_sync_methods_know_the_span_too(replica, traced, exporter):
+async def test_threads_of_sync_methods_know_the_span_too(
+    replica, traced, span_exporter
+):
     class Model:
         def step(self):
             return trace_headers()["traceparent"]
@@ -92,13 +75,13 @@ async def test_threads_of_sync_methods_know_the_span_too(replica, traced, export
         traced(bench)
         answer = await bench.call("step").done()
 
-    [call] = exporter.get_finished_spans()
+    [call] = span_exporter.get_finished_spans()
     assert call.parent is None
     assert trace.span_id_of(answer.value) == f"{call.context.span_id:016x}"
     assert call.attributes["serve.method"] == "step"
 
 
-async def test_a_failure_is_part_of_its_span(replica, traced, exporter):
+async def test_a_failure_is_part_of_its_span(replica, traced, span_exporter):
     class Model:
         def fail(self):
             raise ValueError("bad")
@@ -108,12 +91,12 @@ async def test_a_failure_is_part_of_its_span(replica, traced, exporter):
         traced(bench)
         await bench.call("fail").done()
 
-    [call] = exporter.get_finished_spans()
+    [call] = span_exporter.get_finished_spans()
     assert not call.status.is_ok
     assert call.events[0].attributes["exception.message"] == "bad"
 
 
-async def test_a_call_that_is_withdrawn_ends_its_span(replica, traced, exporter):
+async def test_a_call_that_is_withdrawn_ends_its_span(replica, traced, span_exporter):
     class Model:
         async def wait(self):
             await asyncio.Event().wait()
@@ -124,7 +107,7 @@ async def test_a_call_that_is_withdrawn_ends_its_span(replica, traced, exporter)
         answer = bench.call("wait")
         await until(lambda: bench.process._server.ongoing == 1)
         answer.ticket.cancel()
-        await until(exporter.get_finished_spans)
+        await until(span_exporter.get_finished_spans)
 
-    [call] = exporter.get_finished_spans()
+    [call] = span_exporter.get_finished_spans()
     assert not call.events

@@ -14,22 +14,8 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @pytest.fixture
-def exporter():
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import (
-        InMemorySpanExporter,
-    )
-
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
-def spans(exporter):
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return Spans(provider)
+def spans(tracer_provider):
+    return Spans(tracer_provider)
 
 
 class Failing(Speaker):
@@ -39,14 +25,14 @@ class Failing(Speaker):
         raise ValueError("bad")
 
 
-async def test_from_the_client_to_the_replica(replica, spans, exporter):
+async def test_from_the_client_to_the_replica(replica, spans, span_exporter):
     async with open_site(replica, Speaker) as site:
         site.server.spans = spans
         site.bench.process._server.spans = CallSpans(spans, site.bench.seat)
         await site.talk.Say(Words(text="a"), metadata=[("traceparent", PARENT)])
-        await site.until(lambda: len(exporter.get_finished_spans()) == 2)
+        await site.until(lambda: len(span_exporter.get_finished_spans()) == 2)
 
-    found = {each.name: each for each in exporter.get_finished_spans()}
+    found = {each.name: each for each in span_exporter.get_finished_spans()}
     request, call = found.pop(next(name for name in found if "/" in name)), found["d"]
     assert f"{request.parent.span_id:016x}" == trace.span_id_of(PARENT)
     assert call.parent.span_id == request.context.span_id
@@ -55,12 +41,12 @@ async def test_from_the_client_to_the_replica(replica, spans, exporter):
     assert request.attributes["serve.application"] == "app"
 
 
-async def test_a_failure_ends_its_span_as_failed(replica, spans, exporter):
+async def test_a_failure_ends_its_span_as_failed(replica, spans, span_exporter):
     async with open_site(replica, Failing) as site:
         site.server.spans = spans
         await error_of(site.talk.Say(Words(text="a")))
-        await site.until(exporter.get_finished_spans)
+        await site.until(span_exporter.get_finished_spans)
 
-    [request] = exporter.get_finished_spans()
+    [request] = span_exporter.get_finished_spans()
     assert not request.status.is_ok
     assert request.attributes["rpc.grpc.status_code"] != 0
