@@ -1,5 +1,6 @@
 """An instance without a proxy: handles work, nothing listens, and it stays like that."""
 
+import contextlib
 import json
 import os
 import signal
@@ -62,7 +63,8 @@ def running(directory):
     file = find(directory / "runtime", only_kept=True)
     assert file is not None
     try:
-        return Client(file.url, file.token).status()
+        with contextlib.closing(Client(file.url, file.token)) as client:
+            return client.status()
     except InstanceError:
         return None
 
