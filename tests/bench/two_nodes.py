@@ -34,8 +34,9 @@ _SLOTS = 2
 _CLONE_NEWUTS = 0x04000000
 _SECOND = b"second"
 _HEAD_CPUS = 4
-# Each takes its address from a route to the world, which there need not be.
-_ADDRESS = "127.0.0.1"
+# Each would take its address from a route to the world, which there need not be. Not
+# 127.0.0.1: Ray takes that for this host's address on its network when it connects.
+_ADDRESS = "127.0.0.2"
 
 
 class Where:
@@ -149,7 +150,9 @@ class TwoNodes:
         self.cluster = Cluster(
             initialize_head=True, head_node_args={**head, "node_ip_address": _ADDRESS}
         )
-        ray.init(address=self.cluster.address, log_to_driver=False)
+        ray.init(
+            address=self.cluster.address, _node_ip_address=_ADDRESS, log_to_driver=False
+        )
         self.head: str = self.cluster.head_node.node_id
 
     def add_second(self) -> Any:

@@ -58,10 +58,12 @@ TWO_NODES = """
 import collections, json, ray
 from ray.cluster_utils import Cluster
 
-here = {"node_ip_address": "127.0.0.1", "num_cpus": 4}
+# Not 127.0.0.1: Ray takes it for this host's address on its network when it connects.
+address = "127.0.0.2"
+here = {"node_ip_address": address, "num_cpus": 4}
 cluster = Cluster(initialize_head=True, head_node_args={**here, "include_dashboard": False})
 cluster.add_node(**here)
-ray.init(address=cluster.address, log_to_driver=False)
+ray.init(address=cluster.address, _node_ip_address=address, log_to_driver=False)
 from workbench import serve
 
 def nodes():
