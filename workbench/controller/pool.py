@@ -21,7 +21,7 @@ from workbench.spec.replica import Description, ShellConfig
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["SHELL_PREFIX", "Cluster", "Process", "Shell", "ShellPool"]
+__all__ = ["SHELL_PREFIX", "Cluster", "Process", "Shell", "ShellPool", "router_of"]
 
 _log = logging.getLogger("workbench.controller")
 
@@ -61,6 +61,11 @@ class Cluster(Protocol):
         runtime_env: dict[str, object] | None = None,
         inside: Inside | None = None,
     ) -> Process: ...
+
+
+def router_of(process: Process) -> str:
+    """Name of the router in a process that was started as a shell."""
+    return process.name.removeprefix(SHELL_PREFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

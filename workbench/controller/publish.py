@@ -43,10 +43,20 @@ class Publisher:
         """Version of the table that each routes by."""
         self._changed = asyncio.Event()
         self._names: dict[Channel, str] = {}
+        self._channels: dict[str, Channel] = {}
+        """By the names of the routers that they lead to."""
         self._queues = QueueLedger()
         self._ears: dict[type, Callable[[str, Message], None]] = {}
-        self.on_gone: Callable[[str], None] = lambda _: None
+        self.on_gone: list[Callable[[str], None]] = []
         """Called with the name of a router that went away."""
+
+    def tell(self, name: str, message: Message, buffers: Buffers = ()) -> bool:
+        """Tell the router of that name alone; False if it has no channel."""
+        channel = self._channels.get(name)
+        if channel is None:
+            return False
+        channel.send(message, buffers)
+        return True
 
     def hear(self, kind: type[Told], ear: Callable[[str, Told], None]) -> None:
         """Hand every message of a kind to `ear`, with its router's name."""
@@ -115,6 +125,7 @@ class Publisher:
         match message:
             case Subscribe(name=name):
                 self._names[channel] = name
+                self._channels[name] = channel
                 self._seen[channel] = self._told[channel] = -1
                 if self._table is not None:
                     self._tell_all(channel, self._table)
@@ -134,16 +145,18 @@ class Publisher:
                     ear(self._names.get(channel, ""), message)
 
     def _tell_queued(self, deployment: str, told: dict[str, int]) -> None:
-        for channel, name in self._names.items():
-            if name in told:
-                channel.send(QueuedElsewhere(deployment, told[name]))
+        for name, count in told.items():
+            self.tell(name, QueuedElsewhere(deployment, count))
 
     def on_closed(self, channel: Channel, _error: Exception | None) -> None:
         """A router went away."""
         self._seen.pop(channel, None)
         self._told.pop(channel, None)
         name = self._names.pop(channel, "")
+        if self._channels.get(name) is channel:
+            del self._channels[name]
         for deployment, told in self._queues.forget(name).items():
             self._tell_queued(deployment, told)
-        self.on_gone(name)
+        for hear in self.on_gone:
+            hear(name)
         self._changed.set()

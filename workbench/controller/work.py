@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from workbench.controller.checkpoint import CheckpointStore
+from workbench.controller.commands import Commands
 from workbench.controller.health import wait_until_stuck, wait_until_unwell
 from workbench.controller.inquest import Inquest
 from workbench.controller.observed import Observed
 from workbench.controller.placing import Places, Placing, Tell
-from workbench.controller.pool import SHELL_PREFIX, Process, Shell, ShellPool
+from workbench.controller.pool import Process, Shell, ShellPool, router_of
 from workbench.controller.replica_life import Event, Replica
 from workbench.controller.tasks import Background
 from workbench.errors import ConstructorError, WorkbenchError
@@ -32,11 +33,12 @@ _DRAIN_MARGIN_S = 5.0
 class ReplicaWork:
     """Starts, updates and stops replicas."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that it works with
         self,
         *,
         places: Places,
         pool: ShellPool,
+        commands: Commands,
         store: CheckpointStore,
         tell: Tell,
         observed: Observed,
@@ -44,6 +46,7 @@ class ReplicaWork:
     ) -> None:
         self._places = places
         self._pool = pool
+        self._commands = commands
         self._store = store
         self._tell = tell
         self._observed = observed
@@ -89,12 +92,11 @@ class ReplicaWork:
                     code=self._store.blob(spec.code),
                     args=self._store.blob(spec.args),
                 )
-                report = await process.call("keep", request)
+                report = await self._commands.give(process, "keep", request)
             else:
-                report = await process.call("reconfigure", seat)
+                report = await self._commands.give(process, "reconfigure", seat)
         except ProcessLookupError:
             return  # its death is told by the watch
-        assert isinstance(report, Report)
         if report.refused:
             self._tell(
                 replica.id,
@@ -118,10 +120,9 @@ class ReplicaWork:
         if process is None:
             return
         try:
-            report = await process.call("stand", replica.standing)
+            report = await self._commands.give(process, "stand", replica.standing)
         except ProcessLookupError:
             return  # its death is told by the watch
-        assert isinstance(report, Report)
         if report.error:
             message = f"{ConstructorError.__name__}: {report.error}"
             self._tell(replica.id, Event.SICK, message=message)
@@ -214,9 +215,7 @@ class ReplicaWork:
             code=self._store.blob(spec.code),
             args=self._store.blob(spec.args),
         )
-        report = await shell.process.call("load", request)
-        assert isinstance(report, Report)
-        return report
+        return await self._commands.give(shell.process, "load", request)
 
     def _seat(self, replica: Replica, spec: DeploymentSpec) -> Seat:
         now = self._observed.get(replica.id) or replica
@@ -234,7 +233,7 @@ class ReplicaWork:
 
     async def _watch(self, replica_id: str, process: Process) -> None:
         ray_says = await process.wait_for_death()
-        cause = self._inquest.hold(process.name.removeprefix(SHELL_PREFIX), ray_says)
+        cause = self._inquest.hold(router_of(process), ray_says)
         if (asking := self._asking.pop(replica_id, None)) is not None:
             asking.cancel()
         if self.processes.get(replica_id) is process:

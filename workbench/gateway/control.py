@@ -20,6 +20,7 @@ from workbench import __version__
 from workbench.cluster.ray_cluster import RayCluster
 from workbench.controller.autoscaler import Autoscaler
 from workbench.controller.checkpoint import Checkpoint, CheckpointStore
+from workbench.controller.commands import Commands
 from workbench.controller.controller import Controller
 from workbench.controller.inquest import Inquest
 from workbench.controller.leftovers import keep_swept
@@ -65,7 +66,14 @@ from workbench.spec.status import (
 )
 from workbench.wire.channel import listen
 from workbench.wire.host import host_id
-from workbench.wire.messages import Accessed, Measured, Said, UserMetrics, Wake
+from workbench.wire.messages import (
+    Accessed,
+    Measured,
+    Reported,
+    Said,
+    UserMetrics,
+    Wake,
+)
 
 if TYPE_CHECKING:
     from workbench.spec.table import Address
@@ -109,13 +117,16 @@ class Control:
         measurements = self._measurements = Measurements()
         publisher.hear(Measured, measurements.take)
         publisher.hear(UserMetrics, measurements.totals.take_users)
-        publisher.on_gone = measurements.forget
+        commands = Commands(publisher)
+        publisher.hear(Reported, commands.take)
+        publisher.on_gone = [measurements.forget, commands.forget]
         await self._listen(publisher, checkpoint.wire_port)
         self._pool = await self._make_pool()
         self._controller = Controller(store, publisher, checkpoint)
         self._controller.work = ReplicaWork(
             places=self._cluster,
             pool=self._pool,
+            commands=commands,
             store=store,
             tell=self._controller.tell,
             observed=self._controller.observed,

@@ -11,6 +11,7 @@ import gc
 import importlib
 import logging
 import os
+import pickle
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -43,7 +44,6 @@ from workbench.replica.watchdog import Watchdog, patience_s
 from workbench.request import set_trace_source
 from workbench.routing.dispatch import Router
 from workbench.routing.report import report
-from workbench.spec.ranks import Standing
 from workbench.spec.replica import (
     CheckRequest,
     Description,
@@ -54,9 +54,9 @@ from workbench.spec.replica import (
     Trouble,
 )
 from workbench.spec.tracing import TracingSpec
-from workbench.wire.channel import Listener, listen
+from workbench.wire.channel import Channel, Listener, listen
 from workbench.wire.host import host_id
-from workbench.wire.messages import Said
+from workbench.wire.messages import Buffers, Command, Reported, Said
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -77,6 +77,8 @@ _log = logging.getLogger("workbench.replica")
 _STDOUT = Path("/proc/self/fd/1")
 # For what a constructor said before it failed, if the controller is slow to be found.
 _TELL_S = 2.0
+# One whose report is lost with a channel is asked for again at once.
+_STEPS_KEPT = 8
 
 
 class ReplicaProcess:
@@ -102,6 +104,9 @@ class ReplicaProcess:
         self._is_wanted = asyncio.Event()
         self._imported: asyncio.Task[None] | None = None
         self._is_taken = False
+        self._steps: dict[str, asyncio.Task[Report]] = {}
+        """The last ones, by the ids of their commands."""
+        self._answering: set[asyncio.Task[None]] = set()
         self._drained: Future[None] | None = None
         self._watchdog = Watchdog(
             self._io.loop, self._server.leftovers, self._patience_s
@@ -117,22 +122,12 @@ class ReplicaProcess:
         await self._io.call(self._open())
         return await self.describe()
 
-    async def load(self, request: LoadRequest) -> Report:
-        """Become a replica: code, constructor, startup, reconfigure, health."""
-        self._is_taken = True
-        return await self._io.call(self._load(request))
+    async def obey(self, command_id: str, step: str, request: bytes) -> Report:
+        """Take a step, unless that was begun by a command of the same id.
 
-    async def keep(self, request: LoadRequest) -> Report:
-        """New code takes over the living instance, between two calls."""
-        return await self._io.call(self._update(self._replica.keep(request)))
-
-    async def reconfigure(self, seat: Seat) -> Report:
-        """Take over other options; nothing is loaded again."""
-        return await self._io.call(self._update(self._replica.reconfigure(seat)))
-
-    async def stand(self, standing: Standing) -> Report:
-        """Be told another number among the replicas of the deployment."""
-        return await self._io.call(self._replica.stand(standing))
+        The shorter way is the channel, see `_on_command`.
+        """
+        return await self._io.call(self._obey(command_id, step, request))
 
     async def check(self, request: CheckRequest) -> str:
         """Test another replica, as a shell; say why it failed, or nothing."""
@@ -201,6 +196,7 @@ class ReplicaProcess:
             secret=config.secret,
         )
         router = Router(name=config.id, secret=config.secret, host_id=host_id())
+        router.on_command = self._on_command
         handle.set_runtime(router, loop)
         self._router = router
         self._following = asyncio.create_task(router.follow(config.controller))
@@ -217,6 +213,43 @@ class ReplicaProcess:
             async with asyncio.timeout(_UNWANTED_S):
                 await self._is_wanted.wait()
         await self._threads.start(lambda: _import_until(self._is_wanted)).wait()
+
+    def _on_command(self, channel: Channel, command: Command, buffers: Buffers) -> None:
+        answering = asyncio.create_task(
+            self._answer(channel, command, bytes(buffers[0]))
+        )
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
+
+    async def _answer(self, channel: Channel, command: Command, request: bytes) -> None:
+        report = await self._obey(command.id, command.step, request)
+        # A traceback may quote what is no Unicode, which cannot travel as text.
+        error = report.error.encode(errors="backslashreplace").decode()
+        channel.send(Reported(command.id, error, report.refused, report.took_s))
+
+    async def _obey(self, command_id: str, step: str, request: bytes) -> Report:
+        if command_id not in self._steps:
+            self._steps[command_id] = asyncio.create_task(self._take(step, request))
+            for old in list(self._steps)[:-_STEPS_KEPT]:
+                del self._steps[old]
+        return await asyncio.shield(self._steps[command_id])
+
+    async def _take(self, step: str, request: bytes) -> Report:
+        asked = pickle.loads(request)  # noqa: S301 - whoever sends it knows the secret
+        try:
+            match step:
+                case "load":
+                    self._is_taken = True
+                    return await self._load(asked)
+                case "keep":
+                    return await self._update(self._replica.keep(asked))
+                case "reconfigure":
+                    return await self._update(self._replica.reconfigure(asked))
+                case _:
+                    return await self._replica.stand(asked)
+        except Exception as error:  # noqa: BLE001 - else nobody would be told
+            _log.exception("A replica could not %s", step)
+            return Report(error=f"{type(error).__name__}: {error}")
 
     async def _sit_down(self) -> None:
         """What is here from now on is user code: two imports at once may lock up."""

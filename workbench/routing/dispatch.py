@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from workbench.routing.call import Receiver, Ticket
 from workbench.routing.lane import Lane
@@ -26,6 +26,7 @@ from workbench.wire.channel import Channel
 from workbench.wire.messages import (
     Buffers,
     Call,
+    Command,
     HttpCall,
     Message,
     QueuedElsewhere,
@@ -35,6 +36,9 @@ from workbench.wire.messages import (
     TableUpdate,
 )
 from workbench.wire.reconnect import stay_connected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Router"]
 
@@ -63,6 +67,8 @@ class Router:
         self._lanes: dict[str, Lane] = {}
         self._ready = asyncio.Event()
         self._subscription = _Subscription(self, name)
+        self.on_command: Callable[[Channel, Command, Buffers], None] = _nobody_obeys
+        """Called with what the controller tells this process to do; answer there."""
 
     @property
     def is_ready(self) -> bool:
@@ -228,8 +234,10 @@ class _Subscription:
         channel.send(Subscribe(self._name))
         self.channel = channel
 
-    def on_message(self, channel: Channel, message: Message, _buffers: Buffers) -> None:
+    def on_message(self, channel: Channel, message: Message, buffers: Buffers) -> None:
         match message:
+            case Command():
+                self._router.on_command(channel, message, buffers)
             case TableUpdate(table=table):
                 self._router.update(table, is_first=self._is_first)
                 self._is_first = False
@@ -253,3 +261,7 @@ class _Subscription:
     def on_closed(self, _channel: Channel, error: Exception | None) -> None:
         self.channel = None
         logger.info("The controller is away; routing by the last table (%s)", error)
+
+
+def _nobody_obeys(_channel: Channel, command: Command, _buffers: Buffers) -> None:
+    logger.warning("The controller sent %r", command)

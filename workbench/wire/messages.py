@@ -30,6 +30,7 @@ __all__ = [
     "Cancel",
     "Challenge",
     "Chunk",
+    "Command",
     "Credit",
     "Drain",
     "Drained",
@@ -55,6 +56,7 @@ __all__ = [
     "Ready",
     "Reject",
     "ReplicaMeasured",
+    "Reported",
     "Result",
     "Said",
     "SocketAccept",
@@ -382,6 +384,26 @@ class TableChanged(_Message, frozen=True, tag=45):
     change: TableChange
 
 
+class Command(_Message, frozen=True, tag=46):
+    """Controller → replica process: take a step. Buffer: the pickled request."""
+
+    id: str
+    step: str
+    """The method of `workbench.replica.replica.Replica` that takes it."""
+
+
+class Reported(_Message, frozen=True, tag=47):
+    """Replica process → controller: how a command went.
+
+    The other fields as in `workbench.spec.replica.Report`.
+    """
+
+    id: str
+    error: str
+    refused: str
+    took_s: float
+
+
 class TableSeen(_Message, frozen=True, tag=42):
     """Router → controller: I route by the table of this number (or a later one)."""
 
@@ -505,6 +527,8 @@ Message: TypeAlias = (
     | Subscribe
     | TableUpdate
     | TableChanged
+    | Command
+    | Reported
     | TableSeen
     | Measured
     | Said

@@ -123,10 +123,26 @@ def test_a_message_that_nobody_asked_for_ends_the_channel():
 def test_it_says_whose_channel_has_closed():
     publisher = Publisher()
     gone: list[str] = []
-    publisher.on_gone = gone.append
+    publisher.on_gone.append(gone.append)
     channel = subscribed(publisher, "client-1")
     subscribed(publisher, "client-2")
 
     publisher.on_closed(channel, None)
 
     assert gone == ["client-1"]
+
+
+def test_one_router_alone_is_told_by_its_newest_channel():
+    publisher = Publisher()
+    first, second, other = Channel(), Channel(), Channel()
+    for channel, name in ((first, "a"), (other, "b"), (second, "a")):
+        publisher.on_message(channel, Subscribe(name), ())
+    publisher.on_closed(first, None)
+
+    assert publisher.tell("a", TableSeen(7))
+    assert second.sent == [TableSeen(7)]
+    assert not first.sent
+    assert not other.sent
+
+    publisher.on_closed(second, None)
+    assert not publisher.tell("a", TableSeen(8))

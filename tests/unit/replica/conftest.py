@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import pickle
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -138,14 +139,19 @@ class Bench:
         )
         self.router = Router(name="test", secret=SECRET, host_id=host_id())
         self.seat: Any = None
+        self._command = 0
         self._versions = itertools.count(1)
 
     async def load(self, target, *args, kind=None, **options):
         request = self.request(target, *args, kind=kind, **options)
-        report = await self.process.load(request)
+        report = await self.obey("load", request)
         assert not report.error, report.error
         await self.route()
         return report
+
+    async def obey(self, step, request):
+        self._command += 1
+        return await self.process.obey(str(self._command), step, pickle.dumps(request))
 
     def request(self, target, *args, kind=None, **options):
         if kind is None:

@@ -180,7 +180,7 @@ async def test_new_code_of_an_ingress_takes_over_its_instance(shop):
         async def hello(self):
             return f"new {self.name}"
 
-    report = await shop.process.keep(shop.request(Shop))
+    report = await shop.obey("keep", shop.request(Shop))
     answer = await get(shop, "/hello")
 
     assert (report.refused, report.error) == ("", "")
@@ -218,7 +218,7 @@ async def test_a_failing_startup_is_a_failing_constructor(replica):
 
     async with replica() as bench:
         target = ingress(Starlette(lifespan=lifespan))()
-        report = await bench.process.load(bench.request(target))
+        report = await bench.obey("load", bench.request(target))
 
     assert "ValueError: no model" in report.error
 

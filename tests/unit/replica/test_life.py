@@ -1,6 +1,7 @@
 """Loading, keeping, reconfiguring and draining a replica."""
 
 import asyncio
+import pickle
 import sys
 import threading
 import types
@@ -165,7 +166,7 @@ async def test_a_failing_constructor_is_reported(replica, error, is_async):
 
     target = BrokenAsync if is_async else Broken
     async with replica() as bench:
-        report = await bench.process.load(bench.request(target))
+        report = await bench.obey("load", bench.request(target))
         about = await bench.process.describe()
 
     assert error.__name__ in report.error
@@ -180,7 +181,7 @@ async def test_a_constructor_that_misses_its_loop_is_told_how_to_get_it(replica)
             self.loop = asyncio.get_running_loop()
 
     async with replica() as bench:
-        report = await bench.process.load(bench.request(Eager))
+        report = await bench.obey("load", bench.request(Eager))
 
     assert "Make it `async def __init__`" in report.error
 
@@ -205,7 +206,7 @@ async def test_a_user_config_that_nobody_takes_is_an_error(replica):
         pass
 
     async with replica() as bench:
-        report = await bench.process.load(bench.request(Deaf, user_config={"a": 1}))
+        report = await bench.obey("load", bench.request(Deaf, user_config={"a": 1}))
 
     assert "no method reconfigure(self, user_config)" in report.error
 
@@ -216,7 +217,7 @@ async def test_an_instance_that_is_not_well_is_not_taken(replica):
             raise RuntimeError("no GPU")
 
     async with replica() as bench:
-        report = await bench.process.load(bench.request(Ill))
+        report = await bench.obey("load", bench.request(Ill))
 
     assert "no GPU" in report.error
 
@@ -255,9 +256,9 @@ async def test_options_change_in_place(replica):
     async with replica() as bench:
         await bench.load(Tuned, user_config=1)
         seat = bench.request(Tuned, user_config=1, max_ongoing_requests=9).seat
-        await bench.process.reconfigure(seat)
+        await bench.obey("reconfigure", seat)
         seat = bench.request(Tuned, user_config=2).seat
-        report = await bench.process.reconfigure(seat)
+        report = await bench.obey("reconfigure", seat)
         about = await bench.process.describe()
 
     assert configs == [1, 2]
@@ -286,8 +287,8 @@ def standing(rank, world_size=3):
 async def test_who_takes_a_rank_is_told_it_at_once_and_when_it_changes(replica):
     async with replica() as bench:
         await bench.load(Ranked)
-        await bench.process.stand(standing(2))
-        await bench.process.stand(standing(2, world_size=4))
+        await bench.obey("stand", standing(2))
+        await bench.obey("stand", standing(2, world_size=4))
         answer = await bench.http().done()
         about = await bench.process.describe()
 
@@ -298,7 +299,7 @@ async def test_who_takes_a_rank_is_told_it_at_once_and_when_it_changes(replica):
 async def test_a_rank_goes_with_each_user_config(replica):
     async with replica() as bench:
         await bench.load(Ranked, user_config=1)
-        await bench.process.reconfigure(bench.request(Ranked, user_config=2).seat)
+        await bench.obey("reconfigure", bench.request(Ranked, user_config=2).seat)
         answer = await bench.http().done()
 
     assert answer.body == b"[0,1,[[1,0],[2,0]]]"
@@ -311,7 +312,7 @@ async def test_who_takes_no_rank_is_not_disturbed_and_finds_it_in_its_context(re
 
     async with replica() as bench:
         await bench.load(Plain, user_config=1)
-        report = await bench.process.stand(standing(2))
+        report = await bench.obey("stand", standing(2))
         answer = await bench.http().done()
 
     assert not report.error
@@ -327,7 +328,7 @@ async def test_methods_that_take_a_rank_now_are_told_it_when_they_are_taken_over
 
     async with replica() as bench:
         await bench.load(Old)
-        report = await bench.process.keep(bench.request(Ranked))
+        report = await bench.obey("keep", bench.request(Ranked))
         answer = await bench.http().done()
 
     assert (report.error, report.refused) == ("", "")
@@ -337,7 +338,7 @@ async def test_methods_that_take_a_rank_now_are_told_it_when_they_are_taken_over
 async def test_a_rank_that_cannot_be_taken_is_said(replica):
     async with replica() as bench:
         await bench.load(Ranked)
-        report = await bench.process.stand(standing(6))
+        report = await bench.obey("stand", standing(6))
 
     assert "too many of us" in report.error
 
@@ -351,8 +352,8 @@ async def test_a_failing_reconfigure_leaves_the_old_options(replica):
     async with replica() as bench:
         await bench.load(Picky, user_config=1)
         before = bench.seat
-        report = await bench.process.reconfigure(
-            bench.request(Picky, user_config=2).seat
+        report = await bench.obey(
+            "reconfigure", bench.request(Picky, user_config=2).seat
         )
         about = await bench.process.describe()
 
@@ -369,7 +370,7 @@ async def test_more_slots_let_waiting_calls_in(replica):
         await bench.route(limit=3)
         calls = [bench.http() for _ in range(3)]
         seat = bench.request(wait, max_ongoing_requests=3).seat
-        await bench.process.reconfigure(seat)
+        await bench.obey("reconfigure", seat)
         async with asyncio.timeout(10):
             while (await bench.process.describe()).ongoing < 3:
                 await asyncio.sleep(0.001)
@@ -407,6 +408,30 @@ def second():
     return Model
 
 
+async def test_a_command_that_comes_again_is_carried_out_once(replica):
+    configs = []
+
+    class Counting:
+        def reconfigure(self, config):
+            configs.append(config)
+
+        async def __call__(self, request):
+            return "here"
+
+    async with replica() as bench:
+        await bench.load(Counting, user_config=1)
+        seat = pickle.dumps(bench.request(Counting, user_config=2).seat)
+        by_two_ways = (
+            bench.process.obey("twice", "reconfigure", seat) for _ in range(2)
+        )
+        once, again = await asyncio.gather(*by_two_ways)
+        later = await bench.process.obey("twice", "reconfigure", seat)
+
+    assert configs == [1, 2]
+    assert once == again == later
+    assert not once.error
+
+
 async def test_new_code_takes_over_the_living_instance(replica):
     gate = asyncio.Event()
     weights = {"n": 1, "gate": gate}
@@ -414,7 +439,7 @@ async def test_new_code_takes_over_the_living_instance(replica):
         await bench.load(first(weights))
         running = bench.http(query=b"a=wait")
         before = await bench.http().done()
-        report = await bench.process.keep(bench.request(second()))
+        report = await bench.obey("keep", bench.request(second()))
         after = await bench.http().done()
         bench.process._io.loop.call_soon_threadsafe(gate.set)
         await running.done()
@@ -439,8 +464,8 @@ async def test_keeping_calls_reconfigure_when_the_config_changed(replica):
 
     async with replica() as bench:
         await bench.load(Old, user_config=1)
-        await bench.process.keep(bench.request(New, user_config=1))
-        await bench.process.keep(bench.request(New, user_config=2))
+        await bench.obey("keep", bench.request(New, user_config=1))
+        await bench.obey("keep", bench.request(New, user_config=2))
         answer = await bench.http().done()
 
     assert answer.body == b"[1,2]"
@@ -460,7 +485,7 @@ async def test_new_code_that_is_not_well_does_not_take_over(replica):
 
     async with replica() as bench:
         await bench.load(Model)
-        report = await bench.process.keep(bench.request(New))
+        report = await bench.obey("keep", bench.request(New))
         answer = await bench.http().done()
 
     assert "RuntimeError: tired" in report.error
@@ -481,7 +506,7 @@ async def test_a_failure_while_keeping_leaves_the_old_code(replica):
 
     async with replica() as bench:
         await bench.load(Old)
-        report = await bench.process.keep(bench.request(New, user_config=1))
+        report = await bench.obey("keep", bench.request(New, user_config=1))
         answer = await bench.http().done()
 
     assert "cannot" in report.error
@@ -491,7 +516,7 @@ async def test_a_failure_while_keeping_leaves_the_old_code(replica):
 async def test_functions_are_replaced(replica):
     async with replica() as bench:
         await bench.load(lambda: "one")
-        report = await bench.process.keep(bench.request(lambda: "two"))
+        report = await bench.obey("keep", bench.request(lambda: "two"))
         answer = await bench.http().done()
 
     assert not report.refused
@@ -507,7 +532,7 @@ async def test_what_cannot_be_kept_is_refused_and_the_old_code_serves_on(replica
 
     async with replica() as bench:
         await bench.load(Slotted)
-        report = await bench.process.keep(bench.request(second()))
+        report = await bench.obey("keep", bench.request(second()))
         answer = await bench.http().done()
 
     assert report.refused == "Slotted has __slots__"
@@ -536,7 +561,7 @@ async def test_once_its_last_call_has_ended_old_code_is_freed(replica, monkeypat
         running = bench.http()
         while not (await bench.process.describe()).ongoing:
             await asyncio.sleep(0.001)
-        report = await bench.process.keep(bench.request(Renewed))
+        report = await bench.obey("keep", bench.request(Renewed))
         assert old() is not None
         bench.process._io.loop.call_soon_threadsafe(gate.set)
         await running.done()

@@ -71,14 +71,14 @@ async def test_an_ingress_class_of_a_cell_is_served_and_kept(
         monkeypatch.setattr(build, "load_args", load_args)
         monkeypatch.setattr(replica_module, "load_code", load_code)
         main = run_cell(CELL, "<cell-1>")
-        report = await bench.process.load(shipment(bench, main.Shop, "corner"))
+        report = await bench.obey("load", shipment(bench, main.Shop, "corner"))
         assert not report.error
         await bench.route()
         first = await get(bench, "/v1/times/2")
         broken = await get(bench, "/broken")
 
         main = run_cell(CELL.replace("FACTOR = 3", "FACTOR = 5"), "<cell-2>")
-        report = await bench.process.keep(shipment(bench, main.Shop, "corner"))
+        report = await bench.obey("keep", shipment(bench, main.Shop, "corner"))
         second = await get(bench, "/v1/times/2")
 
     assert (report.error, report.refused) == ("", "")
@@ -132,11 +132,11 @@ async def test_of_many_versions_only_the_last_are_held(
         for version in range(6):
             cell = f"<held-{version}>"
             main = run_cell(source.format(version=version), cell)
-            step = bench.process.keep if version else bench.process.load
+            step = "keep" if version else "load"
             request = shipment(bench, main.Held)
             bench.shelf._things.clear()  # which would hold the author's
             del linecache.cache[cell]  # the author's; a replica has but what is sent
-            report = await step(request)
+            report = await bench.obey(step, request)
             assert (report.error, report.refused) == ("", "")
             assert cell in linecache.cache
             await bench.route()
