@@ -1,8 +1,10 @@
 """HTTP through the real proxy and a real replica."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
+import random
 
 import httpx
 import numpy as np
@@ -12,6 +14,8 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from tests.integration.conftest import eventually
 from workbench import serve
+
+MB = 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -236,6 +240,35 @@ def test_a_body_is_read_as_it_is_uploaded(run, http, url):
 
     assert http.post(url, content=pieces()).json() == {"size": 4_000_000}
     assert http.post(url, content=b"y" * 3_000_000).json() == {"size": 3_000_000}
+
+
+def test_large_answers_do_not_mix_though_some_are_taken_slowly(run, http, url):
+    @serve.deployment(max_ongoing_requests=20)
+    class Large:
+        async def __call__(self, request):
+            whole = of_seed(int(request.query_params["seed"]))
+            if "parts" not in request.query_params:
+                return whole
+            return (whole[start : start + MB] for start in range(0, len(whole), MB))
+
+    run(Large.bind())
+
+    def get(seed, meanwhile=lambda: True):
+        asked = {"seed": seed} | ({"parts": 1} if seed % 3 == 0 else {})
+        with http.stream("GET", url, params=asked) as answer:
+            pieces = answer.iter_raw(MB)
+            first = next(pieces)
+            return meanwhile() and first + b"".join(pieces) == of_seed(seed)
+
+    def get_two(seed):
+        return get(seed, meanwhile=lambda: get(100 + seed))
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(get_two, range(30)))
+
+
+def of_seed(seed):
+    return random.Random(seed).randbytes(5 * MB + seed)
 
 
 def test_functions_are_deployments_too(run, http, url):

@@ -42,8 +42,8 @@ WHOLE_BYTES = 256 * 1024
 """Bodies up to this size go out in one frame with their head. Larger ones are sent in
 pieces, so that none of them holds up the other calls of its channel."""
 
-PIECE_BYTES = 256 * 1024
-WHOLE_WINDOW_BYTES = 1024 * 1024
+PIECE_BYTES = 1024 * 1024
+WHOLE_WINDOW_BYTES = 4096 * 1024
 """The window of a body that is held whole here in any case: a client that takes it
 slowly then costs the proxy no more than it costs the replica."""
 GATHERED_BYTES = 16 * 1024
@@ -180,7 +180,8 @@ class Exchange(Running):
             return
         view = memoryview(body)
         for start in range(0, len(view), PIECE_BYTES):
-            await self.chunk((view[start : start + PIECE_BYTES],))
+            piece = view[start : start + PIECE_BYTES]
+            await self.chunk(self.channel.lendable(piece))
 
     def end(self) -> None:
         self._send_gathered()

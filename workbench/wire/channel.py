@@ -14,7 +14,7 @@ from typing import Final, Protocol, cast
 
 from workbench.errors import ProtocolError
 from workbench.spec.table import Address
-from workbench.wire.arrays import Stored, memory
+from workbench.wire.arrays import STORED_BYTES, Stored, memory
 from workbench.wire.framing import Decoder, Piece, encode, join
 from workbench.wire.handshake import Handshake, client_side, server_side
 from workbench.wire.messages import Buffers, Message, Ping, Pong
@@ -102,6 +102,17 @@ class Channel(asyncio.Protocol):
         self._out_bytes += encode(message, buffers, self._out)
         if self._out_bytes > _FLUSH_BYTES or len(self._out) >= _FLUSH_PIECES:
             self._flush()
+
+    def lendable(self, data: memoryview) -> Buffers:
+        """Bytes to send that need not stay as they are: lent, if the peer is near."""
+        is_large = len(data) >= STORED_BYTES and self._sharing is not None
+        stored = memory.store(data) if is_large else None
+        if stored is None:
+            return (data,)
+        buffers = Stored()
+        buffers.segments[0] = stored[1]
+        buffers.append(stored[0])
+        return buffers
 
     def send_frame(self, frame: bytes) -> None:
         """Send what `encode_once` made: the same to many peers, encoded once."""

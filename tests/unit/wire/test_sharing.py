@@ -16,7 +16,7 @@ from workbench.code.values import dump_value, load_value
 from workbench.errors import ProtocolError
 from workbench.wire import borrowing
 from workbench.wire.arrays import memory
-from workbench.wire.messages import Call, Result
+from workbench.wire.messages import Call, Chunk, Result
 
 pytestmark = pytest.mark.anyio
 
@@ -95,6 +95,34 @@ async def test_answers_are_lent_too(ground):
         count = len(client.were_lent)
         await client.until(lambda it, count=count: len(it.were_lent) > count)
         assert (client.values.pop() == 3).all()
+
+
+async def test_bytes_are_lent_where_the_peer_is_near(ground):
+    came = []
+
+    class Taker(Recorder):
+        def on_message(self, channel, message, buffers):
+            (piece,) = buffers
+            owner = piece.obj if isinstance(piece, memoryview) else None
+            came.append((isinstance(owner, ctypes.Array), bytes(piece)))
+            super().on_message(channel, message, ())
+
+    server = Taker()
+    near = await ground.pair(Recorder(), server)
+    data = memoryview(bytes(range(250)) * 4_000)
+    while not (came and came[-1][0]):
+        count = len(came)
+        near.send(Chunk(1), near.lendable(data))
+        await server.until(lambda _, count=count: len(came) > count)
+    near.send(Chunk(1), near.lendable(data[:7]))
+    await server.until(lambda _: len(came[-1][1]) == 7)
+
+    assert {piece for _, piece in came} == {bytes(data), bytes(data[:7])}
+    assert not came[0][0]
+    assert not came[-1][0]
+
+    far = await ground.pair(Recorder(), Recorder(), by_tcp=True)
+    assert far.lendable(data) == (data,)
 
 
 async def test_over_tcp_all_bytes_are_sent(ground):
