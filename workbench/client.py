@@ -63,7 +63,7 @@ class Client:
         self._thread: LoopThread | None = None
         self._router: Router | None = None
         self.answered_s = 0.0
-        """When it last did as asked, by the monotonic clock."""
+        """When it last did as asked, by the monotonic clock; 0 if not when last asked."""
         self.about = self._introduce()
 
     def open_handles(self) -> None:
@@ -124,14 +124,17 @@ class Client:
     def _follow(
         self, verb: str, path: str, on_event: Callable[[DeployEvent], None], **sent: Any
     ) -> Iterator[DeployEvent]:
-        with self._http.stream(verb, path, **sent) as response:
-            if response.status_code != HTTPStatus.OK:
-                response.read()
-                raise _refusal(response)
-            for line in response.iter_lines():
-                event = msgspec.json.decode(line, type=DeployEvent)
-                on_event(event)
-                yield event
+        try:
+            with self._http.stream(verb, path, **sent) as response:
+                if response.status_code != HTTPStatus.OK:
+                    response.read()
+                    raise _refusal(response)
+                for line in response.iter_lines():
+                    event = msgspec.json.decode(line, type=DeployEvent)
+                    on_event(event)
+                    yield event
+        except self._transport_error as error:
+            raise self._unreachable(error) from None
 
     def events(self) -> Generator[Event, None, None]:
         """Status, history and samples as they come, until closed or broken off."""
@@ -234,6 +237,7 @@ class Client:
         return response
 
     def _unreachable(self, error: object) -> errors.InstanceError:
+        self.answered_s = 0.0
         return errors.InstanceError(
             f"The control API at {self.url} does not answer ({error}).",
             "See with `workbench status` what runs; its address may have changed.",

@@ -4,12 +4,12 @@
 """
 
 import atexit
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from workbench import errors
@@ -19,7 +19,7 @@ from workbench.cluster.attach import connected_address
 from workbench.code.exporter import pack_exporter
 from workbench.code.services import pack_services
 from workbench.controller.restore import Saved, find_saved, read_saved
-from workbench.instance import InstanceFile, find, path_of
+from workbench.instance import InstanceFile, find, find_by_id, path_of
 from workbench.settings import Settings
 from workbench.spec.grpc import GRPCOptions
 from workbench.spec.http import HTTPOptions, not_applied
@@ -43,8 +43,13 @@ NEWEST = "newest"
 """What to restore: the applications of the instance that has ended last."""
 
 _ENDED_S = 30.0
+# A controller that was killed is back within two seconds, or four beside much else.
+_BACK_S = 30.0
+_LOOK_AGAIN_S = 0.1
 # A cell asks for the status and deploys: to make sure in between takes 5 of its 50 ms.
 _MOMENT_S = 0.5
+
+Answer = TypeVar("Answer")
 
 _client: Client | None = None
 _logging_config: LoggingSpec | None = None
@@ -138,9 +143,9 @@ def get_running() -> Client:
     """The instance that this process uses, or one that it finds; starts none."""
     global _client  # noqa: PLW0603 - as above
     with _lock:
-        if _client is not None and _answers(_client):
-            return _client
         settings = Settings.from_environment()
+        if _client is not None and _answers(_client, settings.runtime_dir):
+            return _client
         found = _existing(settings, only_kept=False)
         if found is None:
             msg = "No instance is running."
@@ -161,10 +166,10 @@ def get_or_start(
     """The instance that this process uses, one that it finds, or a new one."""
     global _client  # noqa: PLW0603 - as above
     with _lock:
-        if _client is not None and _answers(_client):
+        settings = Settings.from_environment()
+        if _client is not None and _answers(_client, settings.runtime_dir):
             _check_as_asked(_client, http, grpc, restore)
             return _client
-        settings = Settings.from_environment()
         ray_address = connected_address()
         found = None if ray_address else _existing(settings, only_kept=True)
         if found is not None:
@@ -206,9 +211,12 @@ def _missed(
         yield "It runs already, without a tracing_config: no spans are exported."
 
 
-def _answers(client: Client) -> bool:
+def _answers(client: Client, runtime_dir: Path) -> bool:
     """Whether its instance answers; one that did so a moment ago is not asked again."""
-    return time.monotonic() - client.answered_s < _MOMENT_S or client.is_alive()
+    if time.monotonic() - client.answered_s < _MOMENT_S or client.is_alive():
+        return True
+    file = find_by_id(runtime_dir, client.about.id)
+    return file is not None and _wait_for(file, runtime_dir, client.is_alive) is True
 
 
 def _existing(settings: Settings, *, only_kept: bool) -> Client | None:
@@ -217,24 +225,45 @@ def _existing(settings: Settings, *, only_kept: bool) -> Client | None:
     file = find(settings.runtime_dir, only_kept=only_kept)
     if file is None:
         return None
+    return _wait_for(file, settings.runtime_dir, lambda: _try_client(file))
+
+
+def _try_client(file: InstanceFile) -> Client | None:
     try:
         return Client(file.url, file.token)
     except errors.VersionMismatchError:
         raise  # it runs: to start another beside it would help nobody
     except errors.InstanceError:
-        _check_trouble(file, settings.runtime_dir)
         return None
 
 
-def _check_trouble(file: InstanceFile, runtime_dir: Path) -> None:
-    """An instance that is being started again is named, rather than one put beside it."""
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        file = InstanceFile.read(file.path(runtime_dir))
-    if file.trouble:
-        msg = (
-            f"{file.trouble}. The instance is being started again, with all it served."
-        )
-        raise errors.InstanceError(msg, "Try again in a few seconds.")
+def _wait_for(
+    file: InstanceFile, runtime_dir: Path, ask: Callable[[], Answer | None]
+) -> Answer | None:
+    """What an instance answers, once its controller is back; None if it has ended.
+
+    Another one beside it would serve nothing of what this one does.
+
+    Raises:
+        InstanceError: it is being started again, or its controller stays away.
+    """
+    deadline = time.monotonic() + _BACK_S
+    pause = threading.Event()
+    while not (answer := ask()):
+        now = find_by_id(runtime_dir, file.id)
+        if now is None:
+            return None
+        if now.trouble:
+            msg = f"{now.trouble}. The instance is being started again, "
+            msg += "with all it served."
+            raise errors.InstanceError(msg, "Try again in a few seconds.")
+        if time.monotonic() > deadline:
+            msg = f"Instance {file.id} runs (process {file.pid}), but has not "
+            msg += f"answered at {file.url} for {_BACK_S:.0f} s."
+            hint = f"See {file.home}/launcher.log; `kill {file.pid}` ends all of it."
+            raise errors.InstanceError(msg, hint)
+        pause.wait(_LOOK_AGAIN_S)
+    return answer
 
 
 def _saved(

@@ -18,6 +18,7 @@ __all__ = [
     "InstanceFile",
     "channel_secret",
     "find",
+    "find_by_id",
     "home_name",
     "list_instances",
     "path_of",
@@ -102,6 +103,15 @@ def find(runtime_dir: Path, *, only_kept: bool) -> InstanceFile | None:
     if not found or (only_kept and not found[0].is_kept):
         return None
     return found[0]
+
+
+def find_by_id(runtime_dir: Path, instance_id: str) -> InstanceFile | None:
+    """The instance of that name, if it runs on this host for this user."""
+    try:
+        found = InstanceFile.read(path_of(runtime_dir, instance_id))
+    except (OSError, ValueError, TypeError):
+        return None
+    return found if _is_running(found.pid) else None
 
 
 def channel_secret(token: str) -> bytes:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests import talk
-from workbench import api, serve
+from workbench import api, connection, serve
 from workbench.errors import InstanceError
 
 _numbers = itertools.count(1)
@@ -96,9 +96,12 @@ def http():
 
 def controller_pid():
     """The controller's process; None while it is away."""
+    client = connection.in_use()
+    if client is None or not client.is_alive():
+        return None
     try:
-        found = serve.status().instance
-    except (InstanceError, httpx.TransportError):
+        found = client.status().instance
+    except InstanceError:
         return None
     return found.pids["controller"] if found else None
 

@@ -104,6 +104,18 @@ def test_everything_is_served_while_the_controller_is_away(run, http, url, app_n
     assert answers(http, url)
 
 
+def test_who_deploys_while_the_controller_is_away_waits_for_it(run, http, url):
+    run(Echo.bind())
+    before = pids()
+
+    os.kill(before["controller"], signal.SIGKILL)
+    assert eventually(lambda: controller_pid() is None)
+    run(Echo.options(num_replicas=1).bind())
+
+    assert pids()["launcher"] == before["launcher"]
+    assert answers(http, url)
+
+
 def test_a_deploy_that_was_begun_is_not_forgotten_by_a_killed_controller(
     http, url, app_name
 ):
@@ -239,6 +251,7 @@ def _control_pids(instance):
     found = set()
     for pid in descendants(instance.pids["launcher"]):
         with contextlib.suppress(psutil.Error):
-            if psutil.Process(pid).cmdline()[0].startswith("ray::ControlProcess"):
+            # A process that has just ended has no command line.
+            if "".join(psutil.Process(pid).cmdline()).startswith("ray::ControlProcess"):
                 found.add(pid)
     return found

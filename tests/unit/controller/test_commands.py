@@ -36,6 +36,12 @@ class Process:
             raise self.error
         return Report(took_s=2.0)
 
+    async def wait_for_death(self):
+        raise NotImplementedError
+
+    async def end(self):
+        raise NotImplementedError
+
 
 def given(commands, process, *, request="seat"):
     return asyncio.ensure_future(commands.give(process, "keep", request))

@@ -134,9 +134,7 @@ def test_it_says_whose_channel_has_closed():
 
 def test_one_router_alone_is_told_by_its_newest_channel():
     publisher = Publisher()
-    first, second, other = Channel(), Channel(), Channel()
-    for channel, name in ((first, "a"), (other, "b"), (second, "a")):
-        publisher.on_message(channel, Subscribe(name), ())
+    first, other, second = (subscribed(publisher, name) for name in "aba")
     publisher.on_closed(first, None)
 
     assert publisher.tell("a", TableSeen(7))
