@@ -33,6 +33,7 @@ __all__ = [
     "GATHERED_BYTES",
     "PIECE_BYTES",
     "WHOLE_BYTES",
+    "WHOLE_PIECE_BYTES",
     "WHOLE_WINDOW_BYTES",
     "Exchange",
     "HttpRequest",
@@ -42,10 +43,16 @@ WHOLE_BYTES = 256 * 1024
 """Bodies up to this size go out in one frame with their head. Larger ones are sent in
 pieces, so that none of them holds up the other calls of its channel."""
 
-PIECE_BYTES = 1024 * 1024
-WHOLE_WINDOW_BYTES = 4096 * 1024
-"""The window of a body that is held whole here in any case: a client that takes it
-slowly then costs the proxy no more than it costs the replica."""
+PIECE_BYTES = 256 * 1024
+WHOLE_PIECE_BYTES = 1024 * 1024
+"""Pieces of a body that is held whole here in any case.
+
+Where the proxy is near they are lent: copied once, by turns with the proxy, which
+writes those before. 10 MB take 1.35 to 1.7 times what bare uvicorn takes on two cores;
+in pieces of 256 KB 1.9 times, and sent through a socket, which copies twice more, 2.8."""
+WHOLE_WINDOW_BYTES = 4 * WHOLE_PIECE_BYTES
+"""The window of such a body: a client that takes it slowly then costs the proxy no more
+than it costs the replica."""
 GATHERED_BYTES = 16 * 1024
 """Pieces of one loop turn go out together up to this: see `Exchange.gathered`."""
 # The client has left before there was an answer.
@@ -154,7 +161,9 @@ class Exchange(Running):
         head = HttpReply(self.id, reply.status, reply.head, length, more=True)
         self.begin(head, (b"",))
         self.on_credit(WHOLE_WINDOW_BYTES - WINDOW_BYTES)
-        await self.send_pieces(body)
+        view = memoryview(body)
+        for start in range(0, len(view), WHOLE_PIECE_BYTES):
+            await self._send_piece(view[start : start + WHOLE_PIECE_BYTES])
         self.end()
 
     async def send_pieces(self, body: bytes) -> None:
@@ -180,8 +189,12 @@ class Exchange(Running):
             return
         view = memoryview(body)
         for start in range(0, len(view), PIECE_BYTES):
-            piece = view[start : start + PIECE_BYTES]
-            await self.chunk(self.channel.lendable(piece))
+            await self._send_piece(view[start : start + PIECE_BYTES])
+
+    async def _send_piece(self, piece: memoryview) -> None:
+        if self._window is not None and not self._window.is_open:
+            await self._window.wait_open()  # before memory is taken for it
+        await self.chunk(self.channel.lendable(piece))
 
     def end(self) -> None:
         self._send_gathered()

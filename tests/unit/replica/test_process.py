@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 
 from workbench.errors import BackPressureError
 from workbench.replica.context import get_replica_context
-from workbench.replica.exchange import PIECE_BYTES, WHOLE_WINDOW_BYTES
+from workbench.replica.exchange import WHOLE_PIECE_BYTES, WHOLE_WINDOW_BYTES
 from workbench.replica.flow import WINDOW_BYTES
 from workbench.request import current_request
 from workbench.wire.messages import FailureKind
@@ -103,7 +103,7 @@ async def test_a_file_response_declares_its_length_and_comes_in_pieces(
 
 
 async def test_a_large_answer_is_sent_as_its_reader_takes_it(replica):
-    body = bytes(range(256)) * 8192  # 2 MiB
+    body = bytes(range(256)) * 65536  # 16 MiB
 
     async def large():
         return body
@@ -112,7 +112,7 @@ async def test_a_large_answer_is_sent_as_its_reader_takes_it(replica):
         await bench.load(large)
         answer = bench.http()
         await answer.until(lambda got: len(got.body) >= 256 * 1024)
-        assert len(answer.body) <= WHOLE_WINDOW_BYTES + PIECE_BYTES
+        assert len(answer.body) <= WHOLE_WINDOW_BYTES + WHOLE_PIECE_BYTES
         taken = 0
         while not answer.is_over:
             taken, new = len(answer.body), len(answer.body) - taken
