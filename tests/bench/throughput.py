@@ -14,14 +14,20 @@ ROUNDS = 5
 SECONDS = 3
 
 
-def measure(urls: Mapping[str, str], connections: int) -> dict[str, Load]:
-    """Load each URL in turn; the medians by name."""
-    post = partial(post_json, connections=connections, seconds=SECONDS)
-    subjects = {name: partial(post, f"{url}/") for name, url in urls.items()}
+def measure(urls: Mapping[str, peers.Url], connections: int) -> dict[str, Load]:
+    """Load each URL in turn, as if it were alone; the medians by name."""
+
+    def post(url: peers.Url) -> Load:
+        with peers.paused([each for each in urls.values() if each is not url]):
+            once = partial(post_json, f"{url}/", connections=connections)
+            once(seconds=1)  # it was paused itself, and has some catching up to do
+            return once(seconds=SECONDS)
+
+    subjects = {name: partial(post, url) for name, url in urls.items()}
     return side_by_side(subjects, ROUNDS)
 
 
-def rows(urls: Mapping[str, str]) -> list[dict[str, object]]:
+def rows(urls: Mapping[str, peers.Url]) -> list[dict[str, object]]:
     """One row for each server; ratios are to the first."""
     busy, calm = measure(urls, 32), measure(urls, 1)
     first = next(iter(urls))
@@ -40,11 +46,7 @@ def rows(urls: Mapping[str, str]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Compare with bare uvicorn, then, where it is installed, with Ray Serve.
-
-    Ray Serve is started after the first comparison: its idle processes would take
-    time from the others.
-    """
+    """Compare with bare uvicorn, then, where it is installed, with Ray Serve."""
     with peers.bare_uvicorn() as raw, peers.workbench("echo") as ours:
         publish("throughput", rows({"bare uvicorn": raw, "workbench": ours}))
         if peers.has_ray_serve():
