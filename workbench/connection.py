@@ -143,9 +143,9 @@ def get_running() -> Client:
     """The instance that this process uses, or one that it finds; starts none."""
     global _client  # noqa: PLW0603 - as above
     with _lock:
-        settings = Settings.from_environment()
-        if _client is not None and _answers(_client, settings.runtime_dir):
+        if _client is not None and _answers(_client):
             return _client
+        settings = Settings.from_environment()
         found = _existing(settings, only_kept=False)
         if found is None:
             msg = "No instance is running."
@@ -166,10 +166,10 @@ def get_or_start(
     """The instance that this process uses, one that it finds, or a new one."""
     global _client  # noqa: PLW0603 - as above
     with _lock:
-        settings = Settings.from_environment()
-        if _client is not None and _answers(_client, settings.runtime_dir):
+        if _client is not None and _answers(_client):
             _check_as_asked(_client, http, grpc, restore)
             return _client
+        settings = Settings.from_environment()
         ray_address = connected_address()
         found = None if ray_address else _existing(settings, only_kept=True)
         if found is not None:
@@ -211,12 +211,11 @@ def _missed(
         yield "It runs already, without a tracing_config: no spans are exported."
 
 
-def _answers(client: Client, runtime_dir: Path) -> bool:
+def _answers(client: Client) -> bool:
     """Whether its instance answers; one that did so a moment ago is not asked again."""
-    if time.monotonic() - client.answered_s < _MOMENT_S or client.is_alive():
+    if time.monotonic() - client.answered_s < _MOMENT_S:
         return True
-    file = find_by_id(runtime_dir, client.about.id)
-    return file is not None and _wait_for(file, runtime_dir, client.is_alive) is True
+    return bool(_wait_for(client.about.id, client.is_alive))
 
 
 def _existing(settings: Settings, *, only_kept: bool) -> Client | None:
@@ -225,7 +224,7 @@ def _existing(settings: Settings, *, only_kept: bool) -> Client | None:
     file = find(settings.runtime_dir, only_kept=only_kept)
     if file is None:
         return None
-    return _wait_for(file, settings.runtime_dir, lambda: _try_client(file))
+    return _wait_for(file.id, lambda: _try_client(file))
 
 
 def _try_client(file: InstanceFile) -> Client | None:
@@ -237,9 +236,7 @@ def _try_client(file: InstanceFile) -> Client | None:
         return None
 
 
-def _wait_for(
-    file: InstanceFile, runtime_dir: Path, ask: Callable[[], Answer | None]
-) -> Answer | None:
+def _wait_for(instance_id: str, ask: Callable[[], Answer | None]) -> Answer | None:
     """What an instance answers, once its controller is back; None if it has ended.
 
     Another one beside it would serve nothing of what this one does.
@@ -250,11 +247,11 @@ def _wait_for(
     deadline = time.monotonic() + _BACK_S
     pause = threading.Event()
     while not (answer := ask()):
-        now = find_by_id(runtime_dir, file.id)
-        if now is None:
+        file = find_by_id(Settings.from_environment().runtime_dir, instance_id)
+        if file is None:
             return None
-        if now.trouble:
-            msg = f"{now.trouble}. The instance is being started again, "
+        if file.trouble:
+            msg = f"{file.trouble}. The instance is being started again, "
             msg += "with all it served."
             raise errors.InstanceError(msg, "Try again in a few seconds.")
         if time.monotonic() > deadline:

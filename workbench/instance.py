@@ -107,11 +107,8 @@ def find(runtime_dir: Path, *, only_kept: bool) -> InstanceFile | None:
 
 def find_by_id(runtime_dir: Path, instance_id: str) -> InstanceFile | None:
     """The instance of that name, if it runs on this host for this user."""
-    try:
-        found = InstanceFile.read(path_of(runtime_dir, instance_id))
-    except (OSError, ValueError, TypeError):
-        return None
-    return found if _is_running(found.pid) else None
+    found = list_instances(runtime_dir)
+    return next((each for each in found if each.id == instance_id), None)
 
 
 def channel_secret(token: str) -> bytes:

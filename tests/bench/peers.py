@@ -4,6 +4,7 @@ Each is a process that prints `READY <word>` and ends when its input closes.
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
-import psutil
+from workbench.launcher import descendants
 
 ROOT = Path(__file__).parents[2]
 RAY_SERVE_PYTHON = ROOT / ".venv-peer" / "bin" / "python"
@@ -116,16 +117,18 @@ def paused(servers: Sequence[Url]) -> Iterator[None]:
     Who runs one of them does not run the others beside it: idle, Ray Serve takes a
     fifth of what a server gets done on two cores.
     """
-    roots = [psutil.Process(each.pid) for each in servers]
-    family = [*roots, *(each for root in roots for each in root.children(True))]
-    for each in family:
-        each.send_signal(signal.SIGSTOP)
+    family = [pid for each in servers for pid in (each.pid, *descendants(each.pid))]
     try:
+        _signal(family, signal.SIGSTOP)
         yield
     finally:
-        for each in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.send_signal(signal.SIGCONT)
+        _signal(family, signal.SIGCONT)
+
+
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from workbench.code.classes import adopt, mark_of
 from workbench.code.culprit import find_culprit
 from workbench.code.pickling import CodePickler, Reduced
 from workbench.errors import WorkbenchError
-from workbench.wire.arrays import STORED_BYTES, Stored, memory
+from workbench.wire.arrays import STORED_BYTES, Stored
 
 __all__ = ["dump_value", "dump_with_code", "load_value"]
 
@@ -131,12 +131,7 @@ def _pack(data: bytes, buffers: list[bytes | memoryview]) -> list[bytes | memory
         return [data]
     packed = Stored()
     for buffer in (data, *buffers):
-        is_large = len(buffer) >= STORED_BYTES
-        stored = memory.store(memoryview(buffer)) if is_large else None
-        if stored is not None:
-            packed.segments[len(packed)] = stored[1]
-            packed.append(stored[0])
-        else:
+        if not packed.store(memoryview(buffer)):
             packed.append(_frozen(buffer))
     return packed
 

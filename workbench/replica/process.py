@@ -235,8 +235,8 @@ class ReplicaProcess:
         return await asyncio.shield(self._steps[command_id])
 
     async def _take(self, step: str, request: bytes) -> Report:
-        asked = pickle.loads(request)  # noqa: S301 - whoever sends it knows the secret
         try:
+            asked = pickle.loads(request)  # noqa: S301 - the sender knows the secret
             match step:
                 case "load":
                     self._is_taken = True

@@ -173,11 +173,14 @@ class Running:
         """Send one item once there is room for it."""
         window = self._window
         assert window is not None
-        if not window.is_open:
-            await window.wait_open()
-        if self.channel.is_congested:
-            await self.channel.wait_writable()
+        if not window.is_open or self.channel.is_congested:
+            await self._wait_for_room()
         self.chunk_nowait(buffers)
+
+    async def _wait_for_room(self) -> None:
+        assert self._window is not None
+        await self._window.wait_open()
+        await self.channel.wait_writable()
 
     def chunk_nowait(self, buffers: Buffers) -> None:
         """Send one item whether there is room for it or not."""

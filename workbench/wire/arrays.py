@@ -53,6 +53,15 @@ class Stored(list[bytes | memoryview]):
         self.segments: dict[int, int] = {}
         """The number of the segment that holds the buffer at this index."""
 
+    def store(self, data: memoryview) -> bool:
+        """Add a copy in a segment; False if it is too small, or there is no room."""
+        stored = memory.store(data) if len(data) >= STORED_BYTES else None
+        if stored is None:
+            return False
+        buffer, self.segments[len(self)] = stored
+        self.append(buffer)
+        return True
+
 
 @dataclass(slots=True)
 class _File:

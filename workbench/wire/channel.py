@@ -14,7 +14,7 @@ from typing import Final, Protocol, cast
 
 from workbench.errors import ProtocolError
 from workbench.spec.table import Address
-from workbench.wire.arrays import STORED_BYTES, Stored, memory
+from workbench.wire.arrays import Stored, memory
 from workbench.wire.framing import Decoder, Piece, encode, join
 from workbench.wire.handshake import Handshake, client_side, server_side
 from workbench.wire.messages import Buffers, Message, Ping, Pong
@@ -105,14 +105,9 @@ class Channel(asyncio.Protocol):
 
     def lendable(self, data: memoryview) -> Buffers:
         """Bytes to send that need not stay as they are: lent, if the peer is near."""
-        is_large = len(data) >= STORED_BYTES and self._sharing is not None
-        stored = memory.store(data) if is_large else None
-        if stored is None:
-            return (data,)
         buffers = Stored()
-        buffers.segments[0] = stored[1]
-        buffers.append(stored[0])
-        return buffers
+        is_near = self._sharing is not None
+        return buffers if is_near and buffers.store(data) else (data,)
 
     def send_frame(self, frame: bytes) -> None:
         """Send what `encode_once` made: the same to many peers, encoded once."""

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.code import values
 from workbench.code.values import dump_value, load_value
 from workbench.errors import ShippingError
+from workbench.wire import arrays
 from workbench.wire.arrays import SharedMemory, Stored
 
 SOURCE = """
@@ -103,7 +103,7 @@ def test_a_value_is_sent_as_it_was_when_it_was_given():
 
 @pytest.mark.parametrize("room", [0, 1 << 30], ids=["no room", "room"])
 def test_large_values_come_back_equal_stored_or_not(room, monkeypatch):
-    monkeypatch.setattr(values, "memory", SharedMemory(max_bytes=room))
+    monkeypatch.setattr(arrays, "memory", SharedMemory(max_bytes=room))
     large = bytes(range(256)) * 1000
     value = ((large, bytearray(large), "x"), {"array": np.arange(50_000), "raw": large})
     dumped = dump_value(value)
